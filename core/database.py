@@ -1,0 +1,135 @@
+"""The control database: one engine, sessions with clear transactions, and the column types every room uses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from core.clock import require_utc
+from core.errors import ConfigurationError, Unreachable
+
+BUSY_TIMEOUT_MS = 10_000
+DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql"}
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """An instant: timestamptz on PostgreSQL, ISO text of one form on SQLite, so that text order is time order."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.String(27))
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        instant = require_utc(value)
+        return instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if dialect.name == "sqlite" else instant
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.fromisoformat(value).astimezone(UTC)
+        return require_utc(value)
+
+
+class Base(DeclarativeBase):
+    """The tables of all rooms; each room declares its own."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcTime(), dict[str, Any]: sa.JSON(), list[Any]: sa.JSON()}  # noqa: RUF012
+
+
+class Database:
+    """The control database by its SQLAlchemy URL (`sqlite:///…` or `postgresql+psycopg://…`).
+
+    A service opens the transaction of a use case with `begin()` (write) or `read()`; repositories never commit.
+    On SQLite a write transaction takes the write lock at once (`BEGIN IMMEDIATE`), so two writers queue, not deadlock.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        self.dialect = DIALECTS.get(self.url.get_backend_name(), "")
+        if not self.dialect:
+            raise ConfigurationError(
+                f"service.database names '{self.url.get_backend_name()}'.",
+                remedy="Use sqlite:/// or postgresql+psycopg://.",
+            )
+        self.engine = self._make_engine()
+        readers = self.engine.execution_options(kept_read_only=True)
+        self._writing = sessionmaker(self.engine, expire_on_commit=False)
+        self._reading = sessionmaker(readers, expire_on_commit=False)
+
+    def _make_engine(self) -> Engine:
+        if self.dialect == "sqlite":
+            engine = sa.create_engine(
+                self.url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+            )
+            sa.event.listen(engine, "connect", _prepare_sqlite)
+            sa.event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        return sa.create_engine(self.url, pool_pre_ping=True, pool_size=10, connect_args={"connect_timeout": 5})
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """One write transaction: committed at the end of the block, rolled back by any error."""
+        with _reachable(self.url), self._writing() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One consistent read; what a caller writes in it is never committed."""
+        with _reachable(self.url), self._reading() as session:
+            yield session
+
+    def ping(self) -> None:
+        """Raise Unreachable unless the database answers."""
+        with self.read() as session:
+            session.execute(sa.text("SELECT 1"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def _reachable(url: sa.URL) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig).splitlines()[0] if error.orig else "no answer"
+        raise Unreachable(
+            f"The control database {url.render_as_string(hide_password=True)} did not answer: {reason}.",
+            remedy="Start it, or correct service.database, and run the same command again.",
+        ) from error
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # pysqlite must not begin transactions by itself: the begin hook does, and says which kind.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    read_only = connection.get_execution_options().get("kept_read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

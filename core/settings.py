@@ -1,0 +1,121 @@
+"""`kept.yaml` as values: read whole, refused whole, each refusal with its line, what was found and what is allowed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time, timedelta
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """`secret_key` is the installation's secret; every other key is derived from it."""
+
+    base_url: str
+    database: str
+    secret_key: bytes = field(repr=False)
+    executor: str = "local"
+    languages: tuple[str, ...] = ("en",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailSettings:
+    """`smtp` unset: mail is written to `var/outbox/*.eml`. `sender` is a mailbox as RFC 5322 writes it."""
+
+    sender: str
+    smtp: str | None = field(default=None, repr=False)
+    imap: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreSettings:
+    """One store: its kind and what its kind needs. Paths in `options` are resolved; secrets are read."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    receipts: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeField:
+    """A field that holds a time. `form` None: found from the schema and a sample. `zone`: for naive times."""
+
+    name: str
+    form: str | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """`field` of this collection holds the value of `to_field` of the collection `to`."""
+
+    field: str
+    to: str
+    to_field: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldSettings:
+    """What the policy calls a field, and its Fideslang key."""
+
+    category: str | None = None
+    fideslang: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionSettings:
+    """One collection of a store, as the data map describes it. `identifies`: kind of identifier → field."""
+
+    id: str
+    store: str
+    at: str
+    category: str
+    time: TimeField | None = None
+    events: Mapping[str, TimeField] = field(default_factory=dict)
+    identifies: Mapping[str, str] = field(default_factory=dict)
+    person: tuple[Reference, ...] = ()
+    fields: Mapping[str, FieldSettings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSettings:
+    """How the scheduler runs a clause. `window` in the controller's zone; `breaker` a share of a collection, 0 to 1."""
+
+    every: timedelta = timedelta(days=1)
+    window: tuple[time, time] | None = None
+    profile: str = "normal"
+    breaker: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertSettings:
+    """Where alarms go."""
+
+    mail: tuple[str, ...] = ()
+    webhook: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All of `kept.yaml`. `root` is the directory that relative paths are relative to."""
+
+    path: Path
+    root: Path
+    policy: Path
+    service: ServiceSettings
+    mail: MailSettings
+    alerts: AlertSettings
+    public_promises: bool
+    stores: Mapping[str, StoreSettings]
+    collections: tuple[CollectionSettings, ...]
+    sweeps: Mapping[str, SweepSettings]
+
+    def sweep(self, clause: str) -> SweepSettings:
+        """How a clause is run: its own entry, else `default`, else once a day."""
+        return self.sweeps.get(clause) or self.sweeps.get("default") or SweepSettings()
+
+    @property
+    def var(self) -> Path:
+        """Where the installation keeps its own files: outbox, packages, keys."""
+        return self.root / "var"

@@ -1,0 +1,147 @@
+"""The fixtures that hand real servers to tests, and the check that a test run leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from core.database import Database
+from tests.schema import make_tables
+from tests.servers import Postgres, SmtpServer, run_chromium, run_postgres, run_smtp
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+
+RUN_MARK = "KEPT_TEST_RUN"
+GRACE_SECONDS = 5.0
+
+
+class Viewport(Enum):
+    """The two screens that pages are looked at on: width and height in CSS pixels."""
+
+    DESKTOP = (1280, 800)
+    PHONE = (390, 844)
+
+
+OpenPage = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL cluster for the whole run, started when the first test asks for it."""
+    with run_postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of this test's own."""
+    with postgres.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def control_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database for Kept's own tables; a test that takes it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'kept.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def database(control_url: str) -> Iterator[Database]:
+    """Kept's control database with its tables, on SQLite and on PostgreSQL."""
+    made = Database(control_url)
+    make_tables(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def smtp_server() -> Iterator[SmtpServer]:
+    """An SMTP server that keeps in `mails` what it is sent."""
+    with run_smtp() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium for the whole run."""
+    with run_chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[OpenPage]:
+    """Opens pages: `page()`, `page(Viewport.PHONE)`, `page(dark=True)`, each with cookies of its own, downloads allowed.
+
+    A script that throws and anything that the content policy blocks fail the test when it ends.
+    """
+    complaints: list[str] = []
+
+    def note_console(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            complaints.append(message.text)
+
+    with ExitStack() as stack:
+
+        def open_page(viewport: Viewport = Viewport.DESKTOP, *, dark: bool = False) -> Page:
+            width, height = viewport.value
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+                reduced_motion="reduce",
+                has_touch=viewport is Viewport.PHONE,
+                locale="en-GB",
+                timezone_id="UTC",
+            )
+            stack.callback(context.close)
+            opened = context.new_page()
+            opened.set_default_timeout(10_000)
+            opened.on("pageerror", lambda error: complaints.append(str(error)))
+            opened.on("console", note_console)
+            return opened
+
+        yield open_page
+    assert not complaints, f"the browser complained: {complaints}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Marks this process, so that whatever it starts can be told from everything else on the machine."""
+    os.environ[RUN_MARK] = uuid.uuid4().hex
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run that leaves a process behind has failed, whatever its tests said."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (left := find_descendants()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"\nthis run left processes behind: {left}", red=True)
+
+
+def find_descendants() -> list[str]:
+    """What this run started and still runs, as `pid command`: known by the mark in its environment, wherever it hangs."""
+    mark = f"{RUN_MARK}={os.environ[RUN_MARK]}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        if folder.name == str(os.getpid()):
+            continue
+        try:
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(f"{folder.name} {(folder / 'comm').read_text().strip()}")
+        except OSError:
+            continue  # it ended meanwhile, or belongs to somebody else
+    return found
