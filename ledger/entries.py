@@ -1,0 +1,119 @@
+"""What a ledger entry is: its values, its canonical form, its leaf, its commitment, and what may not stand in it."""
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+import rfc8785
+
+from core.canonical import Json, canonical
+from core.errors import BadInput
+from ledger.merkle import leaf_hash
+
+SALT_SIZE: Final = 32
+LONGEST_REF: Final = 200
+OPAQUE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]*")
+KIND: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EntryRow:
+    """One row of `ledger_entries` as it is stored. `at` is UTC text, `refs` the canonical JSON text of a list of ids."""
+
+    id: str
+    at: str
+    kind: str
+    actor: str
+    refs: str
+    commitment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerEntry:
+    """An entry as it is read: `position` is None until it is settled, `private` is None once it is forgotten."""
+
+    id: str
+    at: datetime
+    kind: str
+    actor: str
+    refs: tuple[str, ...]
+    commitment: str
+    position: int | None
+    private: Mapping[str, Any] | None
+
+
+def canonical_entry(row: EntryRow) -> bytes:
+    """The canonical form (RFC 8785) of the whole row; `refs` goes in as the bytes that are stored."""
+    return orjson.dumps(
+        {
+            "actor": row.actor,
+            "at": row.at,
+            "commitment": row.commitment,
+            "id": row.id,
+            "kind": row.kind,
+            "refs": orjson.Fragment(row.refs),
+        }
+    )
+
+
+def entry_leaf(row: EntryRow) -> bytes:
+    """The leaf hash of an entry."""
+    return leaf_hash(canonical_entry(row))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commitment:
+    """The private part of an entry as canonical JSON, the salt, and what the entry says of both."""
+
+    salt: bytes
+    private: str
+    value: str
+
+
+def commit(private: Mapping[str, Json]) -> Commitment:
+    """Commit to a private part under a fresh salt."""
+    try:
+        text = canonical(private)
+    except rfc8785.CanonicalizationError as error:
+        raise BadInput(
+            f"The private part of a ledger entry cannot be written as JSON: {type(error).__name__}.",
+            remedy="Give text, lists, mappings, and numbers below 2^53.",
+        ) from error
+    salt = secrets.token_bytes(SALT_SIZE)
+    return Commitment(salt=salt, private=text.decode(), value=commitment_of(salt, text))
+
+
+def commitment_of(salt: bytes, private: bytes) -> str:
+    """HMAC-SHA256 over the canonical private part, 64 lower-case hex digits."""
+    return hmac.digest(salt, private, hashlib.sha256).hex()
+
+
+def require_kind(kind: str) -> None:
+    """Refuse an entry kind that is not like `sweep.intent`."""
+    if len(kind) > LONGEST_REF or not KIND.fullmatch(kind):
+        raise BadInput(f"'{kind}' is no kind of ledger entry.", remedy="Write it like 'sweep.intent'.")
+
+
+def require_opaque(actor: str, refs: Sequence[str]) -> None:
+    """Refuse an actor or a ref that may be personal data: entries are never changed, so nothing of that kind goes in."""
+    for place, value in [("actor", actor), *(("ref", ref) for ref in refs)]:
+        if len(value) > LONGEST_REF or not OPAQUE.fullmatch(value) or _is_address(value):
+            raise BadInput(
+                f"This {place} of a ledger entry is no opaque id, and is not repeated here.",
+                remedy="Name the thing by its id, like 'opr_2f…' or 'clause:request-logs'; the rest belongs in the private part.",
+            )
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
