@@ -1,0 +1,1 @@
+"""The promises: documents, clauses, versions, cutoffs, regimes and the clocks they set."""

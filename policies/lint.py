@@ -1,0 +1,131 @@
+"""What is wrong with a policy that can be read: promises the prose makes alone, and clauses that leave something open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policies.clauses import Clause, CollectsClause, RetentionClause, Right, RightClause
+from policies.documents import Document
+from policies.law_checks import check_law
+from policies.prose_checks import passages, said_addresses, said_periods, said_recipients, said_rights
+
+
+class Level(StrEnum):
+    """A refusal keeps a document from being published; a warning does not."""
+
+    REFUSED = "refused"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One finding: where, in which clause if in one, what, and what to do."""
+
+    level: Level
+    line: int
+    clause: str | None
+    what: str
+    remedy: str
+
+
+def lint(document: Document) -> list[Finding]:
+    """All findings of a document, refusals first, each kind by line."""
+    findings = [
+        *_check_cited(document),
+        *_check_prose(document),
+        *_check_retention(document),
+        *_check_rights(document),
+        *(_warn(one.line, one.clause, one.what, one.remedy) for one in check_law(document)),
+    ]
+    return sorted(findings, key=lambda found: (found.level is Level.WARNING, found.line))
+
+
+def refusals(findings: Sequence[Finding]) -> list[Finding]:
+    """Those findings that keep a document from being published."""
+    return [found for found in findings if found.level is Level.REFUSED]
+
+
+def _refuse(line: int, clause: str | None, what: str, remedy: str) -> Finding:
+    return Finding(level=Level.REFUSED, line=line, clause=clause, what=what, remedy=remedy)
+
+
+def _warn(line: int, clause: str | None, what: str, remedy: str) -> Finding:
+    return Finding(level=Level.WARNING, line=line, clause=clause, what=what, remedy=remedy)
+
+
+def _check_cited(document: Document) -> Iterator[Finding]:
+    cited = {citation.clause for citation in document.prose.citations}
+    for clause in document.clauses:
+        if clause.id not in cited and not clause.silent:
+            remedy = f'Print one of its keys, or write {{{{ clause("{clause.id}").cite }}}} where it is said, or silent: true.'
+            yield _refuse(clause.line, clause.id, f"The prose never cites clause {clause.id}.", remedy)
+
+
+def _check_prose(document: Document) -> Iterator[Finding]:
+    prose = passages(document)
+    for said in said_periods(document, prose):
+        if said.held:
+            what = f"'{said.what}' is written out; it will not follow its clause when that changes."
+            yield _warn(said.line, None, what, 'Print it: {{ clause("ID").for }}.')
+        else:
+            yield _refuse(
+                said.line, None, f"No clause holds '{said.what}'.", 'Print the clause: {{ clause("ID").for }}.'
+            )
+    for said in said_addresses(document, prose):
+        if not said.held:
+            remedy = "Give it a channel clause, or write the controller's address."
+            yield _refuse(said.line, None, f"No clause holds the address {said.what}.", remedy)
+    for said in said_recipients(document, prose):
+        if not said.held:
+            yield _refuse(said.line, None, f"No clause holds the recipient {said.what}.", "Give it a recipient clause.")
+    for said in said_rights(document, prose):
+        if not said.held:
+            remedy = f"Add {{id: …, kind: right, right: {said.what}, within: …}}, or do not offer it."
+            yield _refuse(said.line, None, f"The prose offers a right that no clause holds: {said.what}.", remedy)
+
+
+def _check_retention(document: Document) -> Iterator[Finding]:
+    seen: dict[tuple[str, str | None], Clause] = {}
+    for clause in document.of_kind(RetentionClause):
+        if clause.period is None and clause.until is None:
+            remedy = "Write for: P30D or another period, or until: an event."
+            yield _refuse(clause.line, clause.id, f"Clause {clause.id} keeps data without a period.", remedy)
+        for category in clause.of:
+            other = seen.setdefault((category, clause.event), clause)
+            if other is not clause:
+                counted = f"after {clause.event}" if clause.event else "from the record's own time"
+                what = f"Clauses {other.id} and {clause.id} both say how long {category} is kept, counted {counted}."
+                yield _refuse(clause.line, clause.id, what, f"Take {category} out of one of them.")
+    yield from _check_exceptions(document)
+    kept = {category for clause in document.of_kind(RetentionClause) for category in clause.of}
+    for collected in document.of_kind(CollectsClause):
+        if collected.category not in kept:
+            what = f"{collected.category} is collected, and no clause says how long it is kept."
+            remedy = f"Add {{id: …, kind: retention, of: {collected.category}, for: …, then: …}}."
+            yield _refuse(collected.line, collected.id, what, remedy)
+
+
+def _check_exceptions(document: Document) -> Iterator[Finding]:
+    holders: list[RetentionClause | RightClause] = [*document.of_kind(RetentionClause), *document.of_kind(RightClause)]
+    for clause in holders:
+        for exception in clause.exceptions:
+            if exception.period is None:
+                what = f"Clause {clause.id} keeps {', '.join(exception.of)} back without a period."
+                yield _refuse(clause.line, clause.id, what, "Write for: P10Y or another period in the exception.")
+
+
+def _check_rights(document: Document) -> Iterator[Finding]:
+    seen: dict[tuple[Right, str, str], Clause] = {}
+    for clause in document.of_kind(RightClause):
+        if clause.within is None and not (clause.right is Right.COMPLAINT and clause.to == "authority"):
+            remedy = "Write within: P30D, by_law or at_once."
+            yield _refuse(clause.line, clause.id, f"Right {clause.id} has no time to be answered in.", remedy)
+        for regime in clause.regimes or document.regimes:
+            for scope in clause.of or ("",):
+                other = seen.setdefault((clause.right, regime, scope), clause)
+                if other is not clause:
+                    what = f"Clauses {other.id} and {clause.id} both give the right {clause.right} under {regime}."
+                    yield _refuse(clause.line, clause.id, what, "Keep one, or narrow them with regimes or of.")
+                    return

@@ -1,0 +1,298 @@
+"""The clock of a request: its due date as a pure function of its events, in the regime's calendar, with the reckoning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+import holidays
+
+from core.clock import day_in
+from core.errors import BadInput
+from policies.clauses import Answer, Right
+from policies.periods import Period
+from policies.regimes import Regime, RegimeRow
+from policies.regimes import regime as regime_named
+
+_SATURDAY: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """From the day a question was asked until the day it was answered; `end` None while it is open."""
+
+    start: date
+    end: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReckoningLine:
+    """One line of a reckoning. `binds`: it counts towards the due date; one that does not is shown struck through."""
+
+    day: date
+    words: str
+    binds: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reckoning:
+    """When a request is due and how that came about. Days are in the controller's zone.
+
+    `acknowledge_by`: receipt must be confirmed by then. `extend_by`: the last day to tell of an extension.
+    `regime` is the one whose clock was used; `verified` False: a row was taken from memory and a person should look.
+    """
+
+    due: date
+    acknowledge_by: date | None
+    extend_by: date | None
+    lines: tuple[ReckoningLine, ...]
+    regime: str
+    verified: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    right: Right
+    within: Period | Answer | None
+    received: date
+    country: str | None
+    subdivision: str | None
+    identity: date | None
+    pauses: tuple[Pause, ...]
+    extended: bool
+    extended_to: date | None
+    firm: bool
+    today: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Clock:
+    """One way to the due date: `first` before any extension; `lines` end with the day it gives."""
+
+    day: date
+    first: date
+    lines: tuple[ReckoningLine, ...]
+
+
+def reckon(
+    *,
+    regime: str | None,
+    right: Right | str,
+    within: Period | Answer | None,
+    received: datetime,
+    zone: str,
+    country: str | None = None,
+    subdivision: str | None = None,
+    identity: date | None = None,
+    pauses: Sequence[Pause] = (),
+    extended: bool = False,
+    firm: bool = False,
+    candidates: Sequence[str] = (),
+    extended_to: date | None = None,
+    today: date | None = None,
+) -> Reckoning:
+    """When a request is due. Pure.
+
+    `regime` None: the earliest of `candidates`, the policy's regimes. `country` and `subdivision` are the controller's.
+    `today` closes a pause that is still open; without it such a pause counts for nothing yet. `extended_to` is the day
+    that was told where the law sets no limit to an extension.
+    """
+    case = _Case(
+        right=Right(right), within=within, received=day_in(received, zone), country=country, subdivision=subdivision,
+        identity=identity, pauses=tuple(pauses), extended=extended, extended_to=extended_to, firm=firm, today=today,
+    )  # fmt: skip
+    if regime is not None:
+        return _reckon_under(regime_named(regime), case)
+    if not candidates:
+        raise BadInput(
+            "Neither a regime nor the policy's regimes are given.", remedy="List regimes in the policy's head."
+        )
+    every = [_reckon_under(regime_named(name), case, strict=False) for name in candidates]
+    first = min(every, key=lambda each: each.due)
+    acknowledge = [each.acknowledge_by for each in every if each.acknowledge_by]
+    extend = [each.extend_by for each in every if each.extend_by]
+    others = [
+        ReckoningLine(day=each.due, words=f"{regime_named(each.regime).name} would be later", binds=False)
+        for each in every
+        if each.due > first.due
+    ]
+    return Reckoning(
+        due=first.due,
+        acknowledge_by=min(acknowledge, default=None),
+        extend_by=min(extend, default=None),
+        lines=(*first.lines[:-1], *others, first.lines[-1]),
+        regime=first.regime,
+        verified=all(each.verified for each in every),
+    )
+
+
+def is_working_day(day: date, country: str | None, subdivision: str | None) -> bool:
+    """Whether a day is neither Saturday, Sunday nor a public holiday there; an unknown place has weekends only."""
+    return day.weekday() < _SATURDAY and day not in _holidays(country, subdivision, day.year)
+
+
+@lru_cache(maxsize=512)
+def _holidays(country: str | None, subdivision: str | None, year: int) -> frozenset[date]:
+    if country is None:
+        return frozenset()
+    for place in (subdivision, None):
+        try:
+            return frozenset(holidays.country_holidays(country, subdiv=place, years=year))
+        except NotImplementedError:
+            continue
+    return frozenset()
+
+
+def _reckon_under(law: Regime, case: _Case, *, strict: bool = True) -> Reckoning:
+    row = law.row(case.right, case.received)
+    if case.extended and not strict and (row.extension is None or (row.extension.is_open and not case.extended_to)):
+        case = replace(case, extended=False)
+    if case.extended and row.extension is None:
+        what = f"{law.name} allows no extension for {case.right}."
+        raise BadInput(what, remedy="Answer by the first date, or refuse in part.")
+    legal, own = _legal_clock(law, row, case), _own_clock(row, case)
+    # An extension replaces the policy's own period too, unless that one is firm.
+    stands = case.firm or not case.extended
+    own_binds = own is not None and stands and own.day < legal.day
+    due = own.day if own is not None and own_binds else legal.day
+    lines = [ReckoningLine(day=case.received, words="Received", binds=True)]
+    lines += [ReckoningLine(day=one.day, words=one.words, binds=one.binds and not own_binds) for one in legal.lines]
+    if own is not None:
+        also = own_binds or (own.day == legal.day and stands)
+        lines += [ReckoningLine(day=one.day, words=one.words, binds=one.binds and also) for one in own.lines]
+    lines.append(ReckoningLine(day=due, words="Due", binds=True))
+    return Reckoning(
+        due=due,
+        acknowledge_by=_acknowledge_by(law, row, case),
+        extend_by=legal.first if row.extension else None,
+        lines=tuple(lines),
+        regime=law.id,
+        verified=_verified(row, case),
+    )
+
+
+def _verified(row: RegimeRow, case: _Case) -> bool:
+    return (
+        row.verified
+        and (row.pause_verified or not case.pauses)
+        and (row.extension is None or row.extension.verified or not case.extended)
+        and (row.acknowledge is None or row.acknowledge.verified)
+    )
+
+
+def _start(row: RegimeRow, case: _Case) -> date:
+    return max(case.received, case.identity) if row.begins_at_identity and case.identity else case.received
+
+
+def _legal_clock(law: Regime, row: RegimeRow, case: _Case) -> _Clock:
+    start = _start(row, case)
+    lines: list[ReckoningLine] = []
+    if start > case.received:
+        lines.append(ReckoningLine(day=start, words="Identity shown, the clock starts", binds=True))
+    if row.at_once:
+        lines.append(ReckoningLine(day=start, words=f"At once: {row.cite}", binds=True))
+        return _Clock(day=start, first=start, lines=tuple(lines))
+    if row.business:
+        day = _business_days(start, row.business, law, case)
+        lines.append(ReckoningLine(day=day, words=f"{row.business} business days: {row.cite}", binds=True))
+        return _Clock(day=day, first=day, lines=tuple(lines))
+    assert row.clock is not None
+    base = row.clock.after(start)
+    lines.append(
+        ReckoningLine(day=base, words=f"{_count(row.clock)}: {row.cite}", binds=not case.extended or not row.extension)
+    )
+    first, paused = _paused_and_rolled(base, row, case)
+    if not case.extended or row.extension is None:
+        return _Clock(day=first, first=first, lines=(*lines, *paused))
+    last, words = _extension_end(row, start, base, case)
+    lines.append(ReckoningLine(day=last, words=words, binds=True))
+    day, moved = _paused_and_rolled(last, row, case)
+    return _Clock(day=day, first=first, lines=(*lines, *moved))
+
+
+def _extension_end(row: RegimeRow, start: date, base: date, case: _Case) -> tuple[date, str]:
+    extension = row.extension
+    assert extension is not None
+    if extension.to:
+        return extension.to.after(start), f"Extended to {extension.to.words()} from receipt"
+    if extension.by:
+        return extension.by.after(base), f"Extended by {extension.by.words()}"
+    if case.extended_to is None:
+        raise BadInput(
+            f"{row.cite} sets no limit to an extension.", remedy="Give the new date that the person was told."
+        )
+    return case.extended_to, "Extended to the date that was told"
+
+
+def _paused_and_rolled(day: date, row: RegimeRow, case: _Case) -> tuple[date, list[ReckoningLine]]:
+    lines: list[ReckoningLine] = []
+    days = _days_paused(row, case)
+    if days:
+        day += timedelta(days=days)
+        lines.append(ReckoningLine(day=day, words=f"Waited for an answer: + {Period(days=days).words()}", binds=True))
+    rolled = day
+    while row.rolls and not is_working_day(rolled, case.country, case.subdivision):
+        rolled += timedelta(days=1)
+    if rolled != day:
+        lines.append(ReckoningLine(day=rolled, words=f"{_why_off(day)}, so the next working day", binds=True))
+    return rolled, lines
+
+
+def _days_paused(row: RegimeRow, case: _Case) -> int:
+    """Days the clock stood still: each day once, however the pauses overlap, and none before the clock began."""
+    if not row.pauses:
+        return 0
+    days: set[date] = set()
+    start = _start(row, case)
+    for pause in case.pauses:
+        end = pause.end or case.today or pause.start
+        day = max(pause.start, start)
+        while day < end:
+            days.add(day)
+            day += timedelta(days=1)
+    return len(days)
+
+
+def _own_clock(row: RegimeRow, case: _Case) -> _Clock | None:
+    if case.within is Answer.AT_ONCE:
+        line = ReckoningLine(day=case.received, words="The policy promises at once", binds=True)
+        return _Clock(day=case.received, first=case.received, lines=(line,))
+    if not isinstance(case.within, Period):
+        return None
+    start = case.received if case.firm else _start(row, case)
+    day = case.within.after(start)
+    lines = [ReckoningLine(day=day, words=f"The policy promises {case.within.words()}", binds=True)]
+    days = 0 if case.firm else _days_paused(row, case)
+    if days:
+        day += timedelta(days=days)
+        lines.append(ReckoningLine(day=day, words=f"Waited for an answer: + {Period(days=days).words()}", binds=True))
+    return _Clock(day=day, first=day, lines=tuple(lines))
+
+
+def _acknowledge_by(law: Regime, row: RegimeRow, case: _Case) -> date | None:
+    if row.acknowledge is None:
+        return None
+    if row.acknowledge.business:
+        return _business_days(case.received, row.acknowledge.business, law, case)
+    return row.acknowledge.period.after(case.received) if row.acknowledge.period else None
+
+
+def _business_days(start: date, number: int, law: Regime, case: _Case) -> date:
+    country, subdivision = law.home or (case.country, case.subdivision)
+    day = start
+    while number:
+        day += timedelta(days=1)
+        number -= is_working_day(day, country, subdivision)
+    return day
+
+
+def _count(period: Period) -> str:
+    words = period.words()
+    return f"One {words[2:]}" if words.startswith("1 ") else words
+
+
+def _why_off(day: date) -> str:
+    return day.strftime("%A") if day.weekday() >= _SATURDAY else "A public holiday"
