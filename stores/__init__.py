@@ -1,0 +1,1 @@
+"""Where people's data are: the contract of a store, one file for each kind, and the data map over them."""

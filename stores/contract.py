@@ -1,0 +1,196 @@
+"""What a store offers and what must hold after each call. A store knows no clause, no ticket and no ledger.
+
+Destructive work goes batch by batch, so that it can be killed anywhere and taken up again:
+
+1. `next_batch(work, after)` finds the bounds of the next batch and changes nothing; None means that no record
+   matches any more (as far as this look can tell: done is what `measure` says afterwards, zero).
+2. The caller stores the bounds.
+3. `act(work, batch, receipt)` does the batch in one transaction of the store, with the whole condition repeated in
+   the statement, so that a record that was refreshed, held or added meanwhile stays as it is. With a receipt, and
+   where the store can keep one, the receipt commits in the same transaction.
+4. The caller stores the count. A caller that was killed between 3 and 4 asks `receipt_of`, and where there is none
+   does `act` again: the deed is idempotent, its count is then said to be settled by read-back.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from core.errors import Conflict, KeptError, Unreachable
+from core.settings import TimeField
+from stores.conditions import Condition
+
+
+class StoreUnreachable(Unreachable):
+    """The store did not answer. What was done stands; the rest is still to do."""
+
+
+class CollectionMissing(KeptError):
+    """The store answers, but has nothing under this name."""
+
+
+class FieldMissing(KeptError):
+    """The collection is there, but has no field of this name."""
+
+
+class StoreBusy(Conflict):
+    """A lock or a time limit of the store stopped this act, and it was rolled back: doing it again later is safe."""
+
+
+class CannotCompare(KeptError):
+    """Times of this field cannot be compared safely: mixed forms, no zone, not a time. The message names the shapes seen."""
+
+
+class Deed(StrEnum):
+    """DELETE: the record goes. SET_TIME: the named field, where it is NULL, gets a time (revoking)."""
+
+    DELETE = "delete"
+    SET_TIME = "set_time"
+
+
+class Capability(StrEnum):
+    """What a kind of store can do; what it cannot do shows in a plan as a gap."""
+
+    MEASURE = "measure"
+    DELETE = "delete"
+    SET_TIME = "set_time"
+    THROUGH = "through"  # conditions over another collection of the same store
+    READ = "read"
+    RECEIPTS = "receipts"
+    OWN_CLOCK = "own_clock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field of a collection: its name, the store's own word for its type, and whether it may be NULL."""
+
+    name: str
+    type: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a collection is made of."""
+
+    fields: tuple[Field, ...]
+    key: tuple[str, ...] = ()
+
+    def has(self, name: str) -> bool:
+        return any(field.name == name for field in self.fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How much matches a condition. `oldest` and `newest` are of the time field asked for, None where no row has one.
+
+    `size`: bytes, None where the store cannot say. `timeless`: matching records whose time is NULL or unreadable."""
+
+    rows: int
+    size: int | None = None
+    oldest: datetime | None = None
+    newest: datetime | None = None
+    timeless: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeCensus:
+    """All records of a collection by one time field: how many have none, and how many one in the future."""
+
+    rows: int
+    missing: int
+    future: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One deed over the records of one collection for which `where` holds.
+
+    `order_by`: the time field that the physical order follows, where one is known. `field` and `value`: for SET_TIME.
+    `batch_rows`: at most so many records a batch (a file is one batch, whatever it holds)."""
+
+    deed: Deed
+    at: str
+    where: Condition
+    order_by: TimeField | None = None
+    field: TimeField | None = None
+    value: datetime | None = None
+    batch_rows: int = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """The bounds of one batch: everything after `low` up to and with `high`, in the store's own order. JSON values only."""
+
+    low: Any
+    high: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The key of a receipt: `step` is an opaque id, `batch` counts from 1."""
+
+    step: str
+    batch: int
+
+
+class Store(Protocol):
+    """One store. Every method raises StoreUnreachable when the store does not answer."""
+
+    name: str
+    kind: str
+    capabilities: frozenset[Capability]
+
+    def ping(self) -> None:
+        """Return if the store answers."""
+
+    def now(self) -> datetime:
+        """The store's own clock where it has one (OWN_CLOCK), else the clock it was made with. Aware, UTC."""
+
+    def collections(self) -> tuple[str, ...]:
+        """The names of all collections the store holds, sorted."""
+
+    def shape(self, at: str) -> Shape:
+        """What a collection is made of. Raises CollectionMissing."""
+
+    def time_form(self, at: str, field: TimeField) -> str:
+        """How the field's times are written (a TIME_FORMS word), found from schema and sample. Raises CannotCompare."""
+
+    def census(self, at: str, field: TimeField) -> TimeCensus:
+        """Count records without a time and with one in the future."""
+
+    def measure(self, at: str, where: Condition, *, time: TimeField | None = None) -> Extent:
+        """Count what matches; exact. Never changes anything."""
+
+    def next_batch(self, work: Work, after: Batch | None) -> Batch | None:
+        """The bounds of the batch that follows `after` (None: the first). Changes nothing."""
+
+    def act(self, work: Work, batch: Batch, receipt: Receipt | None = None) -> int:
+        """Do one batch; returns how many records it changed, exactly."""
+
+    def prepare_receipts(self) -> None:
+        """Create the store's `kept_receipts` table if it is not there. Only after a person approved it."""
+
+    def receipt_of(self, receipt: Receipt) -> int | None:
+        """The count that a batch committed with its receipt; None where there is no such receipt."""
+
+    def drop_receipts(self, step: str) -> None:
+        """Remove a step's receipts, once its outcome is proven elsewhere."""
+
+    def records(self, at: str, where: Condition) -> Iterator[Mapping[str, Any]]:
+        """The matching records as a stream, in a stable order. Values are str, int, float, bool, None, datetime, date, Decimal or bytes."""
+
+    def values(self, at: str, field: str, where: Condition) -> Iterator[str]:
+        """The distinct values of one field over the matching records, as text, without NULL and ''."""
+
+    def sample(self, at: str, where: Condition, *, limit: int = 10) -> list[Mapping[str, Any]]:
+        """A few matching records; never stored by the caller unmasked."""
+
+    def left_for_later(self, at: str) -> tuple[str, ...]:
+        """What matched but was not touched since the last first `next_batch`, each with its reason (a file that is being
+        written, a symbolic link). () for a store that leaves nothing. No personal data in it."""
+
+    def close(self) -> None:
+        """Give connections back."""

@@ -1,0 +1,80 @@
+"""The kind `manual`: a place that people work on; it only says whom to ask, and what nobody can do by program is a gap."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+from core.clock import Clock, require_utc
+from core.errors import KeptError
+from core.settings import TimeField
+from stores.conditions import Condition
+from stores.contract import Batch, Capability, Extent, Receipt, Shape, TimeCensus, Work
+
+
+class ManualStore:
+    """`contact`: the mailbox of who does the work."""
+
+    kind = "manual"
+    capabilities: frozenset[Capability] = frozenset()
+
+    def __init__(self, name: str, contact: str, *, clock: Clock) -> None:
+        self.name = name
+        self.contact = contact
+        self._clock = clock
+
+    def ping(self) -> None:
+        """Nothing to reach: people answer in their own time."""
+
+    def now(self) -> datetime:
+        return require_utc(self._clock.now())
+
+    def collections(self) -> tuple[str, ...]:
+        return ()
+
+    def shape(self, at: str) -> Shape:
+        self._refuse("describe", at)
+
+    def time_form(self, at: str, field: TimeField) -> str:
+        self._refuse("describe", at)
+
+    def census(self, at: str, field: TimeField) -> TimeCensus:
+        self._refuse("count", at)
+
+    def measure(self, at: str, where: Condition, *, time: TimeField | None = None) -> Extent:
+        self._refuse("count", at)
+
+    def next_batch(self, work: Work, after: Batch | None) -> Batch | None:
+        self._refuse("change", work.at)
+
+    def act(self, work: Work, batch: Batch, receipt: Receipt | None = None) -> int:
+        self._refuse("change", work.at)
+
+    def prepare_receipts(self) -> None:
+        self._refuse("change", "receipts")
+
+    def receipt_of(self, receipt: Receipt) -> int | None:
+        self._refuse("read", "receipts")
+
+    def drop_receipts(self, step: str) -> None:
+        self._refuse("change", "receipts")
+
+    def records(self, at: str, where: Condition) -> Iterator[Mapping[str, Any]]:
+        self._refuse("read", at)
+
+    def values(self, at: str, field: str, where: Condition) -> Iterator[str]:
+        self._refuse("read", at)
+
+    def sample(self, at: str, where: Condition, *, limit: int = 10) -> list[Mapping[str, Any]]:
+        self._refuse("read", at)
+
+    def left_for_later(self, at: str) -> tuple[str, ...]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _refuse(self, deed: str, at: str) -> NoReturn:
+        raise KeptError(
+            f"People do the work in the store {self.name}: no program can {deed} '{at}' there.",
+            remedy=f"Ask {self.contact}, and note the answer.",
+        )

@@ -1,0 +1,52 @@
+"""The table `kept_receipts` in a SQL store: what a batch did, committed together with the batch."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from core.clock import iso_utc
+from stores.contract import Receipt, StoreBusy
+from stores.sql_tables import RECEIPTS_TABLE
+
+
+class SqlReceipts:
+    """Reads and writes receipts inside the transaction it is given. `schema` None: the default one."""
+
+    def __init__(self, schema: str | None) -> None:
+        self._table = sa.Table(
+            RECEIPTS_TABLE,
+            sa.MetaData(),
+            sa.Column("step", sa.Text, primary_key=True),
+            sa.Column("batch", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("rows", sa.BigInteger, nullable=False),
+            sa.Column("at", sa.Text, nullable=False),  # ISO UTC text, the same in every store
+            schema=schema,
+        )
+
+    def exist(self, connection: sa.Connection) -> bool:
+        return sa.inspect(connection).has_table(self._table.name, schema=self._table.schema)
+
+    def create(self, connection: sa.Connection) -> None:
+        self._table.create(connection, checkfirst=True)
+
+    def find(self, connection: sa.Connection, receipt: Receipt) -> int | None:
+        found: int | None = connection.scalar(sa.select(self._table.c.rows).where(*self._is(receipt)))
+        return found
+
+    def write(self, connection: sa.Connection, receipt: Receipt, rows: int, at: datetime) -> None:
+        """Raises StoreBusy where another process did the same batch at the same time: this transaction then goes back."""
+        try:
+            connection.execute(
+                self._table.insert().values(step=receipt.step, batch=receipt.batch, rows=rows, at=iso_utc(at))
+            )
+        except sa.exc.IntegrityError as error:
+            raise StoreBusy(
+                f"Batch {receipt.batch} of {receipt.step} was done by another process at the same time.",
+                remedy="Nothing is lost: its receipt says what it did.",
+            ) from error
+
+    def drop(self, connection: sa.Connection, step: str) -> None:
+        connection.execute(self._table.delete().where(self._table.c.step == step))
+
+    def _is(self, receipt: Receipt) -> tuple[sa.ColumnElement[bool], ...]:
+        return self._table.c.step == receipt.step, self._table.c.batch == receipt.batch
