@@ -1,0 +1,354 @@
+"""Plans from building to done: stored, previewed, approved, run, taken up again."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
+
+from core.clock import Clock
+from core.database import Database
+from core.errors import CheckFailed, Conflict, KeptError, WaitsForPerson
+from core.ids import new_id
+from core.leases import Leases
+from core.outbox import post
+from core.personal import mask
+from ledger.log import Ledger
+from plans.build import build_sweep
+from plans.build_request import build_request
+from plans.execute import Progress, StepWork, Tools, waits_for
+from plans.holds import Holds
+from plans.leasing import HeldLease, hold_lease
+from plans.people import Found, find
+from plans.plan import Plan, StepDeed, plan_json, read_plan
+from plans.preview import Preview, look, preview_json, read_preview
+from plans.standing import PlanView, RunResult, get_plan, read_approval, read_results
+from plans.tables import FINISHED, ApprovalRow, PlanRow, PlanState, StepRow, StepState
+from policies.clauses import Clause, RetentionClause, Right
+from policies.cutoffs import Cutoff
+from stores.conditions import AllOf
+from stores.contract import Capability, StoreUnreachable
+from stores.datamap import DataMap
+
+log = structlog.get_logger()
+SKEW = timedelta(minutes=1)
+SAMPLES = 10
+
+
+class Plans:
+    """The engine. `batch_rows`: at most so many records a batch."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ledger: Ledger,
+        leases: Leases,
+        datamap: DataMap,
+        *,
+        batch_rows: int = 5_000,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ledger = ledger
+        self._leases = leases
+        self._batch_rows = batch_rows
+        self.datamap = datamap
+        self.holds = Holds(database, clock, ledger, datamap)
+
+    def draft_sweep(
+        self, *, clause: RetentionClause, cutoffs: Mapping[str, Cutoff], version: int, now: datetime
+    ) -> Plan:
+        """A clause's plan under the holds of this moment; not stored."""
+        return build_sweep(
+            version=version,
+            cutoffs=cutoffs,
+            datamap=self.datamap,
+            holds=self.holds.list(),
+            now=now,
+            clause=clause,
+        )
+
+    def draft_request(
+        self,
+        *,
+        ref: str,
+        version: int,
+        clauses: Sequence[Clause],
+        right: Right,
+        identifiers: Mapping[str, Sequence[str]],
+    ) -> tuple[Plan, Found]:
+        """The plan of a request and where the person was found; not stored. `identifiers`: those proven, no others."""
+        found = find(self.datamap, identifiers)
+        plan = build_request(
+            ref=ref,
+            version=version,
+            clauses=clauses,
+            right=right,
+            found=found,
+            datamap=self.datamap,
+            holds=self.holds.list(),
+            now=self._clock.now(),
+        )
+        return plan, found
+
+    def look(self, plan: Plan) -> Preview:
+        """The preview of a plan that need not be stored; changes nothing anywhere."""
+        return look(plan, self.datamap.stores, self._clock.now())
+
+    def now(self) -> datetime:
+        """The moment a sweep counts back from: the earliest that the stores' clocks and this machine's say."""
+        instants = [self._clock.now()]
+        for store in self.datamap.stores.values():
+            if Capability.OWN_CLOCK in store.capabilities:
+                try:
+                    instants.append(store.now())
+                except StoreUnreachable:
+                    continue  # its steps will say so
+        return min(instants)
+
+    def sample(self, plan: Plan, *, limit: int = SAMPLES) -> dict[str, list[dict[str, str]]]:
+        """A few of the records a plan would touch, by collection, masked but for the record's own time."""
+        share = max(1, limit // max(1, len(plan.steps)))
+        found: dict[str, list[dict[str, str]]] = {}
+        for step in plan.steps:
+            try:
+                records = self.datamap.stores[step.store].sample(step.at, step.where, limit=share)
+            except KeptError:
+                continue  # the preview names it
+            own = step.time.name if step.time else None
+            found[step.collection] = [
+                {name: str(value) if name == own else mask(value) for name, value in record.items()}
+                for record in records
+            ]
+        return found
+
+    def oldest(self, plan: Plan) -> datetime | None:
+        """The oldest record that is there, over its time or not, in the collections of a plan."""
+        ends = []
+        for step in plan.steps:
+            try:
+                ends.append(self.datamap.stores[step.store].measure(step.at, AllOf(parts=()), time=step.time).oldest)
+            except KeptError:
+                continue  # the preview names it
+        return min((end for end in ends if end is not None), default=None)
+
+    def store(self, plan: Plan, *, preview: Preview | None = None) -> str:
+        """Keep a plan, and a preview that was made of it; gives the plan's id."""
+        with self._database.begin() as session:
+            self.add(session, plan, preview=preview)
+        return plan.id
+
+    def add(self, session: Session, plan: Plan, *, preview: Preview | None = None) -> None:
+        """Keep a plan inside the caller's transaction."""
+        session.add(
+            PlanRow(
+                id=plan.id,
+                trigger_kind=plan.trigger.kind.value,
+                trigger_ref=plan.trigger.ref,
+                version=plan.version,
+                made_at=plan.made_at,
+                digest=plan.digest,
+                body=plan_json(plan),
+                state=PlanState.PLANNED,
+                preview=preview_json(preview) if preview else None,
+                preview_digest=preview.digest if preview else None,
+            )
+        )
+        session.flush()
+        for step in plan.steps:
+            session.add(StepRow(id=step.id, plan_id=plan.id, position=step.position, state=StepState.PLANNED))
+
+    def preview(self, plan_id: str) -> Preview:
+        """Ask the stores, and keep the answer with the plan. An approval of an earlier preview lapses."""
+        seen = self.look(self._stored(plan_id))
+        with self._database.begin() as session:
+            row = session.get_one(PlanRow, plan_id)
+            if row.state != PlanState.PLANNED:
+                raise Conflict(f"The plan {plan_id} is {row.state}.", remedy="A preview is made before the first step.")
+            row.preview, row.preview_digest = preview_json(seen), seen.digest
+        return seen
+
+    def approve(self, plan_id: str, *, by: str, reason: str) -> str:
+        """Record the approval of exactly this plan with exactly its preview; gives the approval's id."""
+        with self._database.begin() as session:
+            return self.approve_in(session, plan_id, by=by, reason=reason)
+
+    def approve_in(self, session: Session, plan_id: str, *, by: str, reason: str) -> str:
+        """The same, inside the caller's transaction."""
+        row = get_plan(session, plan_id)
+        if row.preview_digest is None:
+            raise Conflict(f"The plan {plan_id} has no preview.", remedy="Make one first; approval is of both.")
+        approval = ApprovalRow(
+            id=new_id("apr"),
+            plan_id=plan_id,
+            plan_digest=row.digest,
+            preview_digest=row.preview_digest,
+            by=by,
+            reason=reason,
+            at=self._clock.now(),
+        )
+        session.add(approval)
+        private = {"plan_digest": row.digest, "preview_digest": row.preview_digest, "reason": reason}
+        refs = [plan_id, approval.id, f"version:{row.version}"]
+        self._ledger.record(session, kind="plan.approved", actor=by, refs=refs, private=private)
+        return approval.id
+
+    def run(
+        self,
+        plan_id: str,
+        *,
+        on_progress: Progress | None = None,
+        budget: timedelta | None = None,
+        actor: str = "system",
+    ) -> RunResult:
+        """Carry out what is left of an approved plan. Raises Conflict while another process does; WaitsForPerson without
+        an approval of exactly this plan and preview; CheckFailed when a store's clock is off."""
+        deadline = self._clock.now() + budget if budget is not None else None
+        with hold_lease(self._leases, self._clock, f"plan:{plan_id}") as lease:
+            plan = self._start(plan_id, lease)
+            tools = Tools(
+                database=self._database,
+                clock=self._clock,
+                ledger=self._ledger,
+                datamap=self.datamap,
+                holds=self.holds,
+                lease=lease,
+                require_approved=self.require_approved,
+                plan=plan,
+                actor=actor,
+                batch_rows=self._batch_rows,
+                deadline=deadline,
+                on_progress=on_progress,
+            )
+            finished = self._work(tools)
+            result = self._finish(plan, lease, finished=finished)
+        self._ledger.settle()
+        self._drop_receipts()
+        return result
+
+    def resume(self) -> list[RunResult]:
+        """Take up every plan that was begun and neither finished nor failed, and that nobody works on."""
+        wanted = sa.select(PlanRow.id).where(PlanRow.state.in_([PlanState.RUNNING, PlanState.PAUSED]))
+        with self._database.read() as session:
+            begun = list(session.execute(wanted.order_by(PlanRow.made_at)).scalars())
+        results = []
+        for plan_id in begun:
+            try:
+                results.append(self.run(plan_id))
+            except (Conflict, WaitsForPerson) as reason:
+                log.info("plan.not_resumed", plan=plan_id, reason=str(reason))
+        return results
+
+    def load(self, plan_id: str) -> PlanView:
+        """The plan, its preview and how far it is. Raises NotFound."""
+        with self._database.read() as session:
+            row = get_plan(session, plan_id)
+            approval = read_approval(session, row)
+            return PlanView(
+                plan=read_plan(row.body),
+                state=PlanState(row.state),
+                preview=read_preview(row.preview) if row.preview else None,
+                approved_by=approval.by if approval else None,
+                approved_at=approval.at if approval else None,
+                steps=read_results(session, read_plan(row.body)),
+            )
+
+    def require_approved(self, session: Session, plan_id: str) -> Plan:
+        """The plan, if exactly it and its preview are approved. Raises WaitsForPerson."""
+        row = get_plan(session, plan_id)
+        plan = read_plan(row.body)
+        if plan.digest != row.digest:
+            raise CheckFailed(f"The plan {plan_id} was changed after it was made.", remedy="Make a new one.")
+        if read_approval(session, row) is None:
+            raise WaitsForPerson(
+                f"The plan {plan_id} is not approved as it is now.", remedy="Look at its preview and approve it."
+            )
+        return plan
+
+    def _stored(self, plan_id: str) -> Plan:
+        with self._database.read() as session:
+            return read_plan(get_plan(session, plan_id).body)
+
+    def _start(self, plan_id: str, lease: HeldLease) -> Plan:
+        plan = self._stored(plan_id)
+        self._compare_clocks(plan)
+        with self._database.begin() as session:
+            lease.require(session)
+            plan = self.require_approved(session, plan_id)
+            row = session.get_one(PlanRow, plan_id)
+            if row.state != PlanState.DONE:
+                row.state = PlanState.RUNNING
+        return plan
+
+    def _compare_clocks(self, plan: Plan) -> None:
+        for name in {step.store for step in plan.steps}:
+            try:
+                apart = abs(self.datamap.stores[name].now() - self._clock.now())
+            except StoreUnreachable:
+                continue  # its steps will say so
+            if apart > SKEW:
+                raise CheckFailed(
+                    f"The clock of the store {name} is {apart.total_seconds():.0f} s away from this machine's.",
+                    remedy="Set both clocks; nothing is swept until they agree within a minute.",
+                )
+
+    def _work(self, tools: Tools) -> bool:
+        """Work on each step in order; False when the budget ended first."""
+        for step in tools.plan.steps:
+            if step.deed is StepDeed.EXPORT:
+                continue
+            with self._database.begin() as session:
+                tools.lease.require(session)
+                row = session.get_one(StepRow, step.id)
+                if row.state in FINISHED:
+                    continue
+                waits = waits_for(session, step)
+                if waits:
+                    names = ", ".join(tools.plan.step(one).collection for one in waits)
+                    row.state, row.error = (
+                        StepState.WAITING,
+                        f"{step.collection} goes after {names}, which is not done.",
+                    )
+            if not waits and not StepWork(tools, step).run():
+                return False
+        return True
+
+    def _finish(self, plan: Plan, lease: HeldLease, *, finished: bool) -> RunResult:
+        with self._database.begin() as session:
+            lease.require(session)
+            steps = read_results(session, plan)
+            row = session.get_one(PlanRow, plan.id)
+            open_steps = [step for step in steps if step.state not in FINISHED]
+            exports = {step.id for step in plan.steps if step.deed is StepDeed.EXPORT}
+            if not finished:
+                state = PlanState.PAUSED
+            elif any(step.state in (StepState.FAILED, StepState.WAITING) for step in open_steps):
+                state = PlanState.FAILED
+            else:
+                state = PlanState.PLANNED if {step.step_id for step in open_steps} & exports else PlanState.DONE
+            if row.state != state:
+                row.state = state
+                event = {"plan": plan.id, "trigger": plan.trigger.ref, "state": state.value}
+                post(session, "plan.state", event, now=self._clock.now())
+        return RunResult(plan_id=plan.id, state=state, steps=steps)
+
+    def _drop_receipts(self) -> None:
+        """Receipts go once the outcomes are under a checkpoint; what cannot be dropped now goes after a later run."""
+        if self._ledger.waiting().count:
+            return
+        wanted = sa.select(StepRow).where(StepRow.receipts, StepRow.state.in_(FINISHED))
+        with self._database.read() as session:
+            done = [(row.id, row.plan_id) for row in session.execute(wanted).scalars()]
+        for step_id, plan_id in done:
+            store = self.datamap.stores.get(self._stored(plan_id).step(step_id).store)
+            if store is None:
+                continue
+            try:
+                store.drop_receipts(step_id)
+            except KeptError as error:
+                log.warning("receipts.kept", step=step_id, reason=str(error))
+                continue
+            with self._database.begin() as session:
+                session.get_one(StepRow, step_id).receipts = False

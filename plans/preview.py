@@ -1,0 +1,160 @@
+"""The preview: what the stores say a plan would touch, asked and never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.canonical import digest
+from core.clock import iso_utc, parse_iso
+from core.errors import KeptError
+from plans.plan import Plan, Stays, Step
+from stores.conditions import AllOf
+from stores.contract import Extent, Store, TimeCensus
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPreview:
+    """What one step would touch. `extent` None and `blocked` words: the store could not say. `held`: matching records that
+    a hold keeps. `total`: all records of the collection. `census`: of its own time field, where it has one."""
+
+    step: str
+    collection: str
+    extent: Extent | None
+    total: int = 0
+    held: int = 0
+    blocked: str | None = None
+    census: TimeCensus | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.extent.rows if self.extent else 0
+
+    @property
+    def share(self) -> float:
+        """The part of the collection that would go, 0 to 1."""
+        return self.rows / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaysPreview:
+    """How many records stay for one reason; `rows` None where that was not asked or the store could not say."""
+
+    collection: str
+    clause: str
+    basis: str
+    until: str
+    reason: str
+    rows: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What the stores said at one moment. Approval is of the plan and of this."""
+
+    plan: str
+    at: datetime
+    rows: tuple[StepPreview, ...]
+    stays: tuple[StaysPreview, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return digest(preview_json(self))
+
+    @property
+    def total(self) -> int:
+        """Records that would be touched."""
+        return sum(row.rows for row in self.rows)
+
+    @property
+    def blocked(self) -> tuple[str, ...]:
+        return tuple(row.blocked for row in self.rows if row.blocked)
+
+    def of(self, step_id: str) -> StepPreview:
+        return next(row for row in self.rows if row.step == step_id)
+
+
+def look(plan: Plan, stores: Mapping[str, Store], now: datetime) -> Preview:
+    """Ask the stores about every step and about everything that stays."""
+    return Preview(
+        plan=plan.id,
+        at=now,
+        rows=tuple(_look_at(step, stores[step.store]) for step in plan.steps),
+        stays=tuple(_count(stay, stores.get(stay.store)) for stay in plan.stays),
+    )
+
+
+def _look_at(step: Step, store: Store) -> StepPreview:
+    try:
+        extent = store.measure(step.at, step.where, time=step.time)
+        census = store.census(step.at, step.time) if step.time else None
+        total = census.rows if census else store.measure(step.at, AllOf(parts=())).rows
+        held = 0
+        if step.held is not None:
+            held = store.measure(step.at, AllOf(parts=(step.condition, step.held))).rows
+    except KeptError as error:
+        return StepPreview(step=step.id, collection=step.collection, extent=None, blocked=str(error))
+    return StepPreview(step=step.id, collection=step.collection, extent=extent, total=total, held=held, census=census)
+
+
+def _count(stay: Stays, store: Store | None) -> StaysPreview:
+    rows = None
+    if stay.condition is not None and store is not None:
+        try:
+            rows = store.measure(stay.at, stay.condition).rows
+        except KeptError:
+            rows = None  # the step over the same store says what is wrong with it
+    return StaysPreview(
+        collection=stay.collection,
+        clause=stay.clause,
+        basis=stay.basis,
+        until=stay.until,
+        reason=stay.reason,
+        rows=rows,
+    )
+
+
+def preview_json(preview: Preview) -> dict[str, Any]:
+    """The preview as JSON; it holds counts and times, no values of records."""
+    return {
+        "plan": preview.plan,
+        "at": iso_utc(preview.at),
+        "rows": [
+            {**vars(row), "extent": _extent_json(row.extent), "census": vars(row.census) if row.census else None}
+            for row in preview.rows
+        ],
+        "stays": [dict(vars(stay)) for stay in preview.stays],
+    }
+
+
+def read_preview(data: Mapping[str, Any]) -> Preview:
+    """The preview that `preview_json` wrote."""
+    return Preview(
+        plan=data["plan"],
+        at=parse_iso(data["at"]),
+        rows=tuple(
+            StepPreview(
+                **{
+                    **row,
+                    "extent": _read_extent(row["extent"]),
+                    "census": TimeCensus(**row["census"]) if row["census"] else None,
+                }
+            )
+            for row in data["rows"]
+        ),
+        stays=tuple(StaysPreview(**row) for row in data["stays"]),
+    )
+
+
+def _extent_json(extent: Extent | None) -> dict[str, Any] | None:
+    if extent is None:
+        return None
+    ends = {name: iso_utc(at) if at else None for name, at in (("oldest", extent.oldest), ("newest", extent.newest))}
+    return {**vars(extent), **ends}
+
+
+def _read_extent(data: Mapping[str, Any] | None) -> Extent | None:
+    if data is None:
+        return None
+    ends = {name: parse_iso(data[name]) if data[name] else None for name in ("oldest", "newest")}
+    return Extent(**{**data, **ends})
