@@ -1,0 +1,1 @@
+"""Example workspaces that `kept init --example NAME` can write."""
