@@ -1,0 +1,161 @@
+"""Mail out: queued in the work's own transaction, rendered from `templates/email/<event>/`, handed over by the outbox."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email import policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import structlog
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.orm import Session
+
+from core.canonical import keyed_digest
+from core.clock import Clock
+from core.database import Database
+from core.errors import BadInput
+from core.outbox import Event, post
+from core.settings import MailSettings
+from notify.tables import MailState, SentMailRow
+from notify.transport import FileTransport, MailRefused, SmtpTransport, Transport
+
+log = structlog.get_logger()
+MAIL: Final = "mail"
+OUTBOX_FOLDER: Final = "outbox"
+_EVENT_NAME: Final = re.compile(r"[a-z][a-z_]*")
+# What an operator decided and worded is a person's mail; everything else tells robots not to answer (RFC 3834).
+WRITTEN_BY_PEOPLE: Final = frozenset({"request_refused", "nothing_found"})
+
+
+class TextRenderer(Protocol):
+    """Renders one template under `templates/`."""
+
+    def text(self, template: str, **variables: Any) -> str: ...
+
+
+def queue_mail(
+    session: Session, *, event: str, to: str, variables: Mapping[str, Any], now: datetime, language: str = "en"
+) -> str:
+    """Put a mail into the outbox in the caller's transaction. `variables` are JSON values; returns the outbox id."""
+    payload = {"event": event, "to": to, "language": language, "vars": dict(variables)}
+    return post(session, MAIL, payload, now=now)
+
+
+class Mailer:
+    """Renders and sends mails. `deliver` is the outbox's handler for the kind `mail`.
+
+    A mail has one row, written before it is handed over: a repeat after a crash carries the same Message-ID, and one
+    that is known to be handed over is not sent again. `key` hashes addresses for that row.
+    """
+
+    def __init__(
+        self,
+        settings: MailSettings,
+        var: Path,
+        renderer: TextRenderer,
+        *,
+        clock: Clock,
+        database: Database,
+        key: bytes,
+    ) -> None:
+        self._sender = settings.sender
+        self._renderer = renderer
+        self._clock = clock
+        self._database = database
+        self._key = key
+        self._transport: Transport = (
+            SmtpTransport(settings.smtp) if settings.smtp else FileTransport(var / OUTBOX_FOLDER)
+        )
+
+    def render(
+        self, event: str, language: str, *, to: str, event_id: str, variables: Mapping[str, Any]
+    ) -> EmailMessage:
+        """The message of an event: plain text and HTML as alternatives, the Message-ID derived from the outbox id.
+
+        Raises MailRefused for an address that no header can carry.
+        """
+        if not _EVENT_NAME.fullmatch(event):
+            raise BadInput(f"'{event}' is not the name of a mail.", remedy="Mails are the folders of templates/email.")
+        subject = self._renderer.text(f"email/{event}/subject.txt", language=language, **variables)
+        message = EmailMessage(policy=policy.SMTP)
+        message["From"] = self._sender
+        message["To"] = Address(addr_spec=_mailable(to))
+        message["Subject"] = " ".join(subject.split())
+        message["Date"] = format_datetime(self._clock.now())
+        message["Message-ID"] = self._message_id(event_id)
+        message["Content-Language"] = "en"
+        if event not in WRITTEN_BY_PEOPLE:
+            message["Auto-Submitted"] = "auto-generated"
+        message.set_content(self._renderer.text(f"email/{event}/body.txt", language=language, **variables))
+        html = self._renderer.text(f"email/{event}/body.html", language=language, **variables)
+        message.add_alternative(html, subtype="html")
+        return message
+
+    @property
+    def destination(self) -> str:
+        """Where mail goes: a server, or a folder of files."""
+        return self._transport.destination
+
+    def check(self) -> None:
+        """Raise Unreachable unless mail could be handed over now."""
+        self._transport.ping()
+
+    def send(self, message: EmailMessage) -> None:
+        """Hand one message over. Raises Unreachable when it is to be tried again, MailRefused when never."""
+        self._transport.send(message)
+
+    def deliver(self, event: Event) -> None:
+        """Send the mail of an outbox event; of one that was handed over already, nothing."""
+        payload = event.payload
+        if not self._open_row(event):
+            return
+        state = MailState.SENT
+        try:
+            self.send(
+                self.render(
+                    payload["event"],
+                    payload["language"],
+                    to=payload["to"],
+                    event_id=event.id,
+                    variables=payload["vars"],
+                )
+            )
+        except MailRefused as refusal:
+            state = MailState.REFUSED
+            log.warning("mail.refused", event_id=event.id, mail=payload["event"], trouble=str(refusal))
+        with self._database.begin() as session:
+            row = session.get_one(SentMailRow, event.id)
+            row.state, row.at = state.value, self._clock.now()
+
+    def _open_row(self, event: Event) -> bool:
+        """Write the row down before the mail goes; False for one that is handed over or refused already."""
+        with self._database.begin() as session:
+            row = session.get(SentMailRow, event.id)
+            if row is None:
+                row = SentMailRow(
+                    id=event.id,
+                    event=event.payload["event"],
+                    to_hash=keyed_digest(self._key, event.payload["to"]),
+                    at=self._clock.now(),
+                    message_id=self._message_id(event.id),
+                    state=MailState.UNCERTAIN.value,
+                )
+                session.add(row)
+            return row.state == MailState.UNCERTAIN.value
+
+    def _message_id(self, event_id: str) -> str:
+        domain = parseaddr(self._sender)[1].rpartition("@")[2] or "kept.invalid"
+        return f"<{event_id}@{domain}>"
+
+
+def _mailable(address: str) -> str:
+    """An address as a header can carry it, its domain in ASCII. Raises MailRefused, without the address."""
+    try:
+        checked = validate_email(address, check_deliverability=False, test_environment=True, allow_smtputf8=False)
+    except EmailNotValidError:
+        raise MailRefused("The recipient's address cannot be written into a mail.") from None
+    return checked.ascii_email or checked.normalized
