@@ -119,7 +119,10 @@ class Plans:
                 continue  # the preview names it
             own = step.time.name if step.time else None
             found[step.collection] = [
-                {name: str(value) if name == own else mask(value) for name, value in record.items()}
+                {
+                    name: "" if value is None else str(value) if name == own else mask(value)
+                    for name, value in record.items()
+                }
                 for record in records
             ]
         return found

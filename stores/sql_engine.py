@@ -104,7 +104,7 @@ class SqlEngine:
         if state in _MISSING_STATES:
             return _MISSING_STATES[state](
                 f"The store {self.name} lacks a table or a column that was there before.",
-                remedy="Compare the map with the schema: kept map check.",
+                remedy="Compare the map with the schema: `kept doctor` names what does not fit.",
             )
         if isinstance(error, exc.IntegrityError):
             return self._refused(str(getattr(getattr(original, "diag", None), "constraint_name", None) or "unnamed"))
@@ -125,11 +125,11 @@ class SqlEngine:
             return self._busy("another program held its write lock")
         if text.startswith("no such table"):
             return CollectionMissing(
-                f"The store {self.name} has {text}.", remedy="Compare the map with the schema: kept map check."
+                f"The store {self.name} has {text}.", remedy="Compare the map with the schema: `kept doctor` names what does not fit."
             )
         if text.startswith("no such column"):
             return FieldMissing(
-                f"The store {self.name} has {text}.", remedy="Compare the map with the schema: kept map check."
+                f"The store {self.name} has {text}.", remedy="Compare the map with the schema: `kept doctor` names what does not fit."
             )
         if isinstance(original, sqlite3.IntegrityError):
             return self._refused(text.removesuffix(" failed").removesuffix(" constraint"))

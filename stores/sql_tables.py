@@ -64,7 +64,7 @@ class KnownTable:
         if name not in self.families:
             raise FieldMissing(
                 f"{self.at} has no field '{name}'.{_near(name, list(self.families))}",
-                remedy="Correct the map, or compare it with the schema: kept map check.",
+                remedy="Correct the map; `kept doctor` names what does not fit.",
             )
         return (source if source is not None else self.clause).c[name]
 
@@ -139,7 +139,7 @@ class Tables:
         known = inspector.get_table_names(self._schema)
         raise CollectionMissing(
             f"The store {self._engine.name} has no table '{at}'.{_near(at, known)}",
-            remedy="Correct `at:` in kept.yaml, or look what is there: kept map scan.",
+            remedy="Correct `at:` in kept.yaml.",
         )
 
 

@@ -1,6 +1,7 @@
 """Plans from draft to done: what approval is of, what holds do to a run under way, and what a run refuses."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from plans.tables import PlanRow, PlanState, StepState
 from policies.clauses import RetentionClause
 from retention.terms import cutoffs_of
 from tests.ledger_rooms import StandingClock
-from tests.plan_rooms import CLAUSES, NOW, Gateway, Rooms, ago, make_gateway, wire
+from tests.plan_rooms import CLAUSES, COLLECTIONS, NOW, Gateway, Rooms, ago, make_gateway, wire
 
 
 @pytest.fixture
@@ -204,3 +205,41 @@ def test_a_finished_plan_runs_no_second_time(rooms: Rooms, gateway: Gateway) -> 
     gateway.run("INSERT INTO request_log VALUES (500, 'u1', ?)", [(ago(40),)])
     assert rooms.plans.run(plan_id).rows == 69
     assert gateway.count("request_log", "id = 500") == 1
+
+
+def test_a_shorter_period_binds_earlier_records_and_a_longer_one_does_not_reach_back(
+    rooms: Rooms, gateway: Gateway
+) -> None:
+    """Accounts made under thirty days keep that promise under a later version of sixty; newer ones have sixty."""
+    rooms.clock.advance(timedelta(days=1))
+    rooms.publish(*CLAUSES[:2], CLAUSES[2].replace("P30D", "P60D", 1), *CLAUSES[3:])
+    rooms.clock.advance(timedelta(days=100))
+    later = rooms.clock.now()
+    closed = (later - timedelta(days=45)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    made = (NOW + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    gateway.run("DELETE FROM users")
+    gateway.run("INSERT INTO users VALUES (?, 'x@mail.test', ?, ?)", [("old", ago(10), closed), ("new", made, closed)])
+    (outcome,) = rooms.sweeps.approve("closed", by="opr_1", reason="looked")
+    assert outcome.rows == 1
+    assert gateway.values("SELECT id FROM users") == ["new"]
+
+
+def test_an_event_counted_until_is_over_when_it_has_happened(database: Database, gateway: Gateway) -> None:
+    """`until: account_closed`: what belongs to a closed account is over its time at once, what belongs to an open one never."""
+    rooms = wire(database, gateway)
+    rooms.publish("{id: drafts, kind: retention, of: api_key, until: account_closed, within: P1D, then: delete}")
+    (outcome,) = rooms.sweeps.approve("drafts", by="opr_1", reason="looked")
+    assert (outcome.rows, gateway.values("SELECT id FROM api_keys ORDER BY id")) == (1, [1, 2, 3, 5])
+
+
+def test_a_collection_without_a_time_of_its_own_is_a_gap_or_has_the_shortest_promise(
+    database: Database, gateway: Gateway
+) -> None:
+    """Counted from the record's own time there is nothing to compare; counted from an event the shortest period binds."""
+    timeless = [replace(one, time=None) for one in COLLECTIONS]
+    rooms = wire(database, gateway, collections=timeless)
+    rooms.publish(*CLAUSES)
+    (logs,) = rooms.sweeps.dry_run("request-logs")
+    assert [gap.partition(":")[0] for gap in logs.gaps] == ["requests in gateway", "request-days in files"]
+    (closed,) = rooms.sweeps.dry_run("closed")
+    assert (closed.rows, closed.gaps) == (2, ())

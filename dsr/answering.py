@@ -1,0 +1,264 @@
+"""From an approved plan to the answer: the copy, the deletion read back, the refusal, and that nothing was found."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from core.clock import day_in
+from core.errors import BadInput, Conflict, KeptError, NotFound, Unreachable, WaitsForPerson
+from core.leases import Leases
+from core.outbox import Event
+from core.words import long_day, plural, size
+from dsr.desk import SYSTEM, Desk, find_ticket
+from dsr.grounds import find_ground
+from dsr.package import Packages, authority_of
+from dsr.planning import holds_nothing, stays_in
+from dsr.states import ENDS, State, require_move
+from dsr.tables import TicketRow
+from plans.build_request import READ_RIGHTS
+from plans.execute import Progress
+from plans.leasing import hold_lease
+from plans.plan import Gap
+from plans.standing import PlanView, StepResult
+from plans.tables import PlanState, StepState
+from policies.clause_words import plain
+from policies.clauses import Right
+
+log = structlog.get_logger()
+
+
+class NotDone(Unreachable):
+    """Part of a request could not be carried out; the ticket stays open, names it, and the work is tried again."""
+
+
+class Answering:
+    """Carries out what is approved and tells the person."""
+
+    def __init__(self, desk: Desk, packages: Packages) -> None:
+        self._desk = desk
+        self._packages = packages
+
+    def run(self, ref: str, *, by: str = SYSTEM, on_progress: Progress | None = None) -> State:
+        """Carry out an approved request, or what is left of it, and answer. Run again after a crash it goes on.
+
+        Raises NotDone when a step failed (the ticket is then partly done and says which), WaitsForPerson when the
+        approval has lapsed (the ticket is then planned), Conflict while another process is at it.
+        """
+        desk = self._desk
+        with desk.database.read() as session:
+            name = f"request:{find_ticket(session, ref).ref}"
+        with hold_lease(Leases(desk.database, desk.clock), desk.clock, name):
+            return self._carry_out(ref, by, on_progress)
+
+    def _carry_out(self, ref: str, by: str, on_progress: Progress | None) -> State:
+        ticket = self._begin(ref, by)
+        work: Callable[[TicketRow, str, Progress | None], None] = (
+            self._copy if Right(ticket.right) in READ_RIGHTS else self._delete
+        )
+        try:
+            work(ticket, by, on_progress)
+        except WaitsForPerson as lapsed:
+            self._give_back(ref, State.PLANNED, str(lapsed))
+            raise
+        except Conflict:
+            raise
+        except KeptError as error:
+            self._give_back(ref, State.PARTLY_DONE, str(error))
+            raise NotDone(
+                f"Request {ticket.ref} is partly done: {error.message}", remedy="It is tried again by itself."
+            ) from error
+        return State.ANSWERED
+
+    def handle_run(self, event: Event) -> None:
+        """The outbox's handler for the kind `request.run`; a ticket that is closed or needs a person is let be."""
+        ref = str(event.payload["ref"])
+        with self._desk.database.read() as session:
+            state = State(find_ticket(session, ref).state)
+        if state in ENDS or state in (State.RECEIVED, State.PLANNED):
+            return
+        try:
+            self.run(ref)
+        except WaitsForPerson as waits:
+            log.info("request.waits", ref=ref, reason=waits.message)
+
+    def refuse(self, ref: str, *, by: str, ground: str, reason: str) -> None:
+        """Refuse with a ground of the regime and the operator's own words; the person is told both, and where to complain."""
+        words = reason.strip()
+        if not words:
+            raise BadInput("A refusal needs a reason.", remedy="Say in a sentence why, in words for the person.")
+        desk = self._desk
+        with desk.database.begin() as session:
+            ticket = find_ticket(session, ref, lock=True)
+            document = desk.document(session, ticket)
+            regimes = [ticket.regime] if ticket.regime else list(document.regimes)
+            found = find_ground(ground, regimes, Right(ticket.right))
+            ticket.outcome = {**ticket.outcome, "ground": found.id, "cite": found.cite}
+            desk.move(session, ticket, State.REFUSED, by=by, why=found.sentence)
+            desk.write(session, ticket, direction="note", author=by, body=words)
+            desk.mail(
+                session,
+                ticket,
+                "request_refused",
+                reason=words,
+                ground=found.sentence,
+                authority=self._authority(session, ticket),
+                link=self._link(ticket),
+            )
+
+    def answer_nothing_found(self, ref: str, *, by: str, looked_by_hand: str = "") -> None:
+        """Answer that nothing is held: only after proof and a plan that looked everywhere and found nothing.
+
+        Where the plan has gaps, `looked_by_hand` says who looked there and what they found.
+        """
+        desk = self._desk
+        with desk.database.read() as session:
+            ticket = find_ticket(session, ref)
+        require_move(ticket.ref, State(ticket.state), State.NOTHING_FOUND)
+        view = self._looked(ticket)
+        if view.plan.gaps and not looked_by_hand.strip():
+            names = "; ".join(gap.what for gap in view.plan.gaps)
+            raise Conflict(
+                f"No program could look into {names}.", remedy="Look there by hand and write what you found."
+            )
+        with desk.database.begin() as session:
+            ticket = find_ticket(session, ref, lock=True)
+            if ticket.plan_id != view.plan.id:
+                raise Conflict(f"Request {ticket.ref} has a new plan.", remedy="Look at it first.")
+            desk.move(session, ticket, State.NOTHING_FOUND, by=by, why=looked_by_hand.strip())
+            desk.mail(
+                session,
+                ticket,
+                "nothing_found",
+                searched=int(ticket.outcome.get("searched", 0)),
+                link=self._link(ticket),
+                authority=self._authority(session, ticket),
+            )
+
+    def _begin(self, ref: str, by: str) -> TicketRow:
+        with self._desk.database.begin() as session:
+            ticket = find_ticket(session, ref, lock=True)
+            if State(ticket.state) is not State.RUNNING:
+                self._desk.move(session, ticket, State.RUNNING, by=by)
+            return ticket
+
+    def _give_back(self, ref: str, state: State, why: str) -> None:
+        with self._desk.database.begin() as session:
+            ticket = find_ticket(session, ref, lock=True)
+            if State(ticket.state) is State.RUNNING:
+                self._desk.move(session, ticket, state, by=SYSTEM, why=why)
+
+    def _copy(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
+        desk, view = self._desk, self._view(ticket)
+        with desk.database.read() as session:
+            document = desk.document(session, ticket)
+        made = self._packages.make(ticket, document, view.plan.gaps, actor=by)
+        rows = {one.collection: one.rows for one in made.held}
+        with desk.database.begin() as session:
+            session.add(made.row)
+            ticket = self._running(session, ticket.ref)
+            self._close(session, ticket, {"rows": rows, "gaps": _gap_lines(view.plan.gaps), "package": made.row.id}, by)
+            zone = document.controller.timezone
+            desk.mail(
+                session,
+                ticket,
+                "package_ready",
+                link=desk.page_link(ticket),
+                expires=long_day(day_in(made.row.expires_at, zone), ticket.language),
+                size=size(made.row.size, ticket.language),
+            )
+
+    def _delete(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
+        desk, view = self._desk, self._view(ticket)
+        result = desk.plans.run(view.plan.id, actor=by, on_progress=on_progress)
+        if result.state is not PlanState.DONE:
+            unfinished = [step for step in result.steps if step.state not in (StepState.DONE, StepState.LEFT)]
+            raise Unreachable("; ".join(f"{step.collection}: {step.error or 'not done yet'}" for step in unfinished))
+        # As they were counted for the approval: once the account is gone, what stays cannot be found through it.
+        stays = stays_in(view.preview) if view.preview else ()
+        kept = [*_left(result.steps), *(_stay(stay) for stay in stays if stay["basis"] != "hold")]
+        kept += _gap_lines(view.plan.gaps)
+        with desk.database.begin() as session:
+            ticket = self._running(session, ticket.ref)
+            rows = self._deleted(ticket, result.steps)
+            self._close(session, ticket, {"rows": rows, "kept": kept}, by)
+            zone = desk.document(session, ticket).controller.timezone
+            desk.mail(
+                session,
+                ticket,
+                "deletion_done",
+                items=[{"title": _title(name), "count": count} for name, count in rows.items() if count],
+                kept_back=kept,
+                done_on=long_day(day_in(desk.clock.now(), zone), ticket.language),
+                link=self._link(ticket),
+                authority=self._authority(session, ticket),
+            )
+
+    def _deleted(self, ticket: TicketRow, steps: tuple[StepResult, ...]) -> dict[str, int]:
+        """Records deleted in each collection, by this plan and by those that failed before it."""
+        rows: dict[str, int] = {}
+        earlier = [self._desk.plans.load(one).steps for one in ticket.outcome.get("plans", []) if one != ticket.plan_id]
+        for step in (one for steps_of in (*earlier, steps) for one in steps_of):
+            rows[step.collection] = rows.get(step.collection, 0) + step.rows
+        return rows
+
+    def _running(self, session: Session, ref: str) -> TicketRow:
+        ticket = find_ticket(session, ref, lock=True)
+        require_move(ticket.ref, State(ticket.state), State.ANSWERED)
+        return ticket
+
+    def _close(self, session: Session, ticket: TicketRow, outcome: Mapping[str, Any], by: str) -> None:
+        ticket.outcome = {**ticket.outcome, **outcome}
+        self._desk.move(session, ticket, State.ANSWERED, by=by)
+        self._desk.record(session, ticket, "request.outcome_told", by=by, private=dict(outcome))
+
+    def _view(self, ticket: TicketRow) -> PlanView:
+        if ticket.plan_id is None:
+            raise NotFound(f"Request {ticket.ref} has no plan.", remedy="Make one first.")
+        return self._desk.plans.load(ticket.plan_id)
+
+    def _looked(self, ticket: TicketRow) -> PlanView:
+        view = self._view(ticket) if ticket.plan_id else None
+        if view is None or ticket.identity_at is None:
+            raise Conflict(f"Nobody has looked for request {ticket.ref} yet.", remedy="Make the plan first.")
+        if not holds_nothing(view):
+            raise Conflict(
+                f"Something was found for request {ticket.ref}, or a store did not answer.", remedy="Look at its plan."
+            )
+        return view
+
+    def _link(self, ticket: TicketRow) -> str:
+        # The page opens with a code to the proven address; without proof there is none to offer.
+        return self._desk.page_link(ticket) if ticket.identity_at else ""
+
+    def _authority(self, session: Session, ticket: TicketRow) -> dict[str, str] | None:
+        found = authority_of(ticket, self._desk.document(session, ticket))
+        return vars(found) if found else None
+
+
+def _title(collection: str) -> str:
+    return plain(collection).capitalize()
+
+
+def _left(steps: tuple[StepResult, ...]) -> list[dict[str, str]]:
+    return [
+        {
+            "title": f"{_title(step.collection)}, {plural(step.remaining, 'record', 'records')}",
+            "why": step.note,
+            "until": "",
+        }
+        for step in steps
+        if step.state is StepState.LEFT and step.remaining
+    ]
+
+
+def _stay(stay: Mapping[str, Any]) -> dict[str, str]:
+    number = f", {plural(stay['rows'], 'record', 'records')}" if stay["rows"] is not None else ""
+    basis = plain(stay["basis"])
+    why = stay["reason"] if basis in stay["reason"] else f"{stay['reason']} ({basis})"
+    return {"title": f"{_title(stay['collection'])}{number}", "why": why, "until": stay["until"]}
+
+
+def _gap_lines(gaps: tuple[Gap, ...]) -> list[dict[str, str]]:
+    return [{"title": gap.what, "why": f"not done by a program: {gap.why}", "until": ""} for gap in gaps]

@@ -1,0 +1,181 @@
+"""What every use case of requests stands on: the services handed in, and the one way to change, note and write to a ticket."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core.canonical import Json, keyed_digest
+from core.clock import Clock
+from core.database import Database
+from core.errors import Conflict, NotFound
+from core.ids import new_id
+from core.keys import derive_key
+from core.words import long_day
+from dsr.clocks import reckon_ticket
+from dsr.limits import DEFAULT_LIMITS, Counters, Limits
+from dsr.states import State, require_move
+from dsr.tables import MessageRow, TicketEventRow, TicketRow
+from dsr.words import RIGHT_WORDS
+from ledger.log import Ledger
+from plans.engine import Plans
+from policies.clauses import Right
+from policies.documents import Document
+from policies.versions import Policies
+
+SYSTEM: Final = "system"
+PERSON: Final = "person"
+
+
+class QueueMail(Protocol):
+    """Puts a mail into the outbox in the caller's transaction; gives the outbox id."""
+
+    def __call__(
+        self,
+        session: Session,
+        *,
+        event: str,
+        to: str,
+        variables: Mapping[str, Any],
+        now: datetime,
+        language: str = "en",
+    ) -> str: ...
+
+
+class TextRenderer(Protocol):
+    """Renders one template under `templates/`."""
+
+    def text(self, template: str, **variables: Any) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """The services of this room. `render_pdf` turns HTML into PDF; `packages` is the folder of sealed packages."""
+
+    database: Database
+    clock: Clock
+    ledger: Ledger
+    policies: Policies
+    plans: Plans
+    queue_mail: QueueMail
+    renderer: TextRenderer
+    render_pdf: Callable[[str], bytes]
+    base_url: str
+    packages: Path
+    secret: bytes = field(repr=False)
+    limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def counters(self) -> Counters:
+        return Counters(derive_key(self.secret, "requests.counters"))
+
+    def mark(self, text: str) -> str:
+        """A keyed hash of an address or of somebody's words: what the ledger holds of them, to be compared with later."""
+        return keyed_digest(derive_key(self.secret, "requests.marks"), text)
+
+    def document(self, session: Session, ticket: TicketRow) -> Document:
+        """The policy document that the ticket is pinned to."""
+        return self.policies.version(session, ticket.version).document
+
+    def page_link(self, ticket: TicketRow) -> str:
+        return f"{self.base_url}/requests/{ticket.ref}"
+
+    def move(
+        self, session: Session, ticket: TicketRow, after: State, *, by: str, why: str = "", kind: str = "state"
+    ) -> None:
+        """Change a ticket's state by the machine, with its row and its ledger entry, and reckon the due date again."""
+        before = State(ticket.state)
+        require_move(ticket.ref, before, after)
+        ticket.state = after.value
+        self._add_event(session, ticket, kind=kind, before=before, by=by, why=why)
+        self.record(
+            session, ticket, f"request.{after.value}", by=by, private={"from": before.value, "why_mark": self.mark(why)}
+        )
+
+    def note_event(self, session: Session, ticket: TicketRow, kind: str, *, by: str, why: str = "") -> None:
+        """Write down that something happened that leaves the state as it is, and reckon the due date again."""
+        self._add_event(session, ticket, kind=kind, before=State(ticket.state), by=by, why=why)
+
+    def _add_event(self, session: Session, ticket: TicketRow, *, kind: str, before: State, by: str, why: str) -> None:
+        last = session.execute(
+            sa.select(sa.func.max(TicketEventRow.position)).where(TicketEventRow.ticket_id == ticket.id)
+        ).scalar_one()
+        row = TicketEventRow(
+            id=new_id("tev"),
+            ticket_id=ticket.id,
+            position=(last or 0) + 1,
+            at=self.clock.now(),
+            kind=kind,
+            before=before.value,
+            after=ticket.state,
+            by=by,
+            why=why,
+        )
+        session.add(row)
+        session.flush()
+        events = read_events(session, ticket)
+        ticket.due_on = reckon_ticket(ticket, events, self.document(session, ticket)).due
+
+    def record(self, session: Session, ticket: TicketRow, kind: str, *, by: str, private: Mapping[str, Json]) -> None:
+        """A ledger entry about a ticket: the reference outside, everything else salted."""
+        refs = [f"ticket:{ticket.ref}", f"version:{ticket.version}"]
+        refs += [ticket.plan_id] if ticket.plan_id else []
+        mark = {"contact": self.mark(ticket.contact), "right": ticket.right}
+        self.ledger.record(session, kind=kind, actor=by, refs=refs, private={**mark, **private})
+
+    def mail(self, session: Session, ticket: TicketRow, event: str, **variables: Json) -> None:
+        """Queue a mail to the contact of a ticket, and list it in the conversation."""
+        document = self.document(session, ticket)
+        given = {
+            "controller": {"name": document.controller.name, "email": document.controller.email},
+            "ref": ticket.ref,
+            "right_words": RIGHT_WORDS[Right(ticket.right)],
+            "policy_link": f"{self.base_url}/privacy",
+            **variables,
+        }
+        now = self.clock.now()
+        mail_id = self.queue_mail(
+            session, event=event, to=ticket.contact, variables=given, now=now, language=ticket.language
+        )
+        self.write(session, ticket, direction="out", author=SYSTEM, body=event, mail_id=mail_id)
+
+    def write(
+        self, session: Session, ticket: TicketRow, *, direction: str, author: str, body: str, mail_id: str | None = None
+    ) -> None:
+        """Add a message to a ticket's conversation."""
+        row = MessageRow(
+            id=new_id("msg"),
+            conversation_id=ticket.conversation_id,
+            ticket_id=ticket.id,
+            at=self.clock.now(),
+            direction=direction,
+            author=author,
+            body=body,
+            mail_id=mail_id,
+        )
+        session.add(row)
+
+    def due_words(self, ticket: TicketRow) -> str:
+        """The due date as a mail says it."""
+        if ticket.due_on is None:
+            raise Conflict(f"Request {ticket.ref} has no due date.", remedy="Its clock was not reckoned yet.")
+        return long_day(ticket.due_on, ticket.language)
+
+
+def find_ticket(session: Session, ref: str, *, lock: bool = False) -> TicketRow:
+    """The ticket of a reference. Raises NotFound."""
+    wanted = sa.select(TicketRow).where(TicketRow.ref == ref.strip().upper())
+    row = session.execute(wanted.with_for_update() if lock else wanted).scalar_one_or_none()
+    if row is None:
+        raise NotFound("There is no request of this reference.", remedy="`kept request list` shows those there are.")
+    return row
+
+
+def read_events(session: Session, ticket: TicketRow) -> Sequence[TicketEventRow]:
+    """What happened to a ticket, in order."""
+    wanted = sa.select(TicketEventRow).where(TicketEventRow.ticket_id == ticket.id).order_by(TicketEventRow.position)
+    return session.execute(wanted).scalars().all()

@@ -1,0 +1,219 @@
+"""Requests as the other rooms use them: one class over intake, planning, answering, packages and the person's page."""
+
+from datetime import datetime
+
+from core.errors import BadInput
+from core.outbox import Event
+from dsr.answering import Answering
+from dsr.desk import Desk, find_ticket
+from dsr.intake import ConfirmView, Intake, OfferedRight
+from dsr.package import Download, Packages
+from dsr.person_page import PersonPages, PersonView
+from dsr.planning import Planning
+from dsr.states import ENDS, State
+from dsr.views import TicketLine, TicketView, count_states, list_lines, read_view
+from plans.execute import Progress
+from plans.reading import Reading
+from policies.clauses import Right
+
+LONGEST_NOTE = 20_000
+
+
+class Requests:
+    """All that can be done with requests. Each method is a use case with its own transactions.
+
+    Ledger entries that a method wrote are under a checkpoint once `Ledger.settle` has run: commands call it before they
+    return, the server within a second. The outbox handlers are `handle_run` (kind `request.run`) and the mailer's.
+    """
+
+    def __init__(self, desk: Desk, reading: Reading) -> None:
+        packages = Packages(desk, reading)
+        self._desk = desk
+        self._intake = Intake(desk)
+        self._planning = Planning(desk)
+        self._answering = Answering(desk, packages)
+        self._packages = packages
+        self._pages = PersonPages(desk, packages)
+
+    # -- the public form
+
+    def offered_rights(self) -> tuple[OfferedRight, ...]:
+        """What the form offers; empty without a policy in force."""
+        return self._intake.offered_rights()
+
+    def submit_form(
+        self,
+        *,
+        email: str,
+        right: str,
+        country: str = "",
+        subdivision: str = "",
+        details: str = "",
+        source: str,
+        language: str = "en",
+    ) -> None:
+        """Take the form; the answer is the same whoever's address it is. Raises FormRefused with what to put right."""
+        self._intake.submit_form(
+            email=email,
+            right=right,
+            country=country,
+            subdivision=subdivision,
+            details=details,
+            source=source,
+            language=language,
+        )
+
+    def look_at_confirm(self, token: str) -> ConfirmView:
+        """What the link's page shows; changes nothing. Raises NotFound."""
+        return self._intake.look_at_confirm(token)
+
+    def confirm(self, token: str, *, source: str = "") -> str:
+        """Press the link's button; gives the reference. Raises NotFound, TooMuch."""
+        return self._intake.confirm(token, source=source)
+
+    # -- the person's page
+
+    def ask_code(self, ref: str, *, source: str) -> None:
+        """Send a code to the proven address; the answer is the same for an unknown reference."""
+        self._pages.ask_code(ref, source=source)
+
+    def open_page(self, ref: str, code: str) -> str:
+        """A grant for a right code, for the browser's session. Raises WrongCode."""
+        return self._pages.open(ref, code)
+
+    def may_see_page(self, ref: str, grant: str) -> bool:
+        """Whether the grant opens this page now."""
+        return self._pages.may_see(ref, grant)
+
+    def page(self, ref: str, grant: str) -> PersonView:
+        """The person's page. Raises NotFound."""
+        return self._pages.view(ref, grant)
+
+    def withdraw_page(self, ref: str, grant: str) -> None:
+        """The person ends their request. Raises Conflict once the work has begun."""
+        self._pages.withdraw(ref, grant)
+
+    def download(self, ref: str, grant: str, code: str) -> Download:
+        """The package after a fresh code. Raises WrongCode, NotFound."""
+        return self._pages.download(ref, grant, code)
+
+    # -- the operators
+
+    def list_tickets(
+        self,
+        *,
+        state: State | None = None,
+        right: Right | None = None,
+        search: str = "",
+        is_open: bool = True,
+        limit: int = 200,
+    ) -> list[TicketLine]:
+        """Tickets by what is due next; open ones unless a state is given or `is_open` is False."""
+        with self._desk.database.read() as session:
+            return list_lines(session, state=state, right=right, search=search, is_open=is_open, limit=limit)
+
+    def count_states(self) -> dict[State, int]:
+        """How many tickets are in each state."""
+        with self._desk.database.read() as session:
+            return count_states(session)
+
+    def view(self, ref: str) -> TicketView:
+        """Everything about a ticket. Raises NotFound."""
+        return read_view(self._desk, ref)
+
+    def open_by_hand(
+        self,
+        *,
+        email: str,
+        right: str,
+        received_at: datetime,
+        channel: str,
+        by: str,
+        note: str = "",
+        country: str = "",
+        subdivision: str = "",
+        is_test: bool = False,
+    ) -> str:
+        """Open a ticket for a request that came another way; gives its reference. The address gets a link to prove it."""
+        return self._intake.open_by_hand(
+            email=email,
+            right=right,
+            received_at=received_at,
+            channel=channel,
+            by=by,
+            note=note,
+            country=country,
+            subdivision=subdivision,
+            is_test=is_test,
+        )
+
+    def ask_again(self, ref: str, *, by: str) -> None:
+        """Send the link that proves the address once more."""
+        self._intake.ask_again(ref, by=by)
+
+    def add_note(self, ref: str, *, by: str, text: str) -> None:
+        """Write a note that only operators see."""
+        words = text.strip()
+        if not words or len(words) > LONGEST_NOTE:
+            raise BadInput(f"A note has 1 to {LONGEST_NOTE} characters.", remedy="Write it in fewer words.")
+        with self._desk.database.begin() as session:
+            self._desk.write(session, find_ticket(session, ref), direction="note", author=by, body=words)
+
+    def set_regime(self, ref: str, *, regime: str, by: str) -> None:
+        """Say under which law a request is; the due date is reckoned again."""
+        with self._desk.database.begin() as session:
+            ticket = find_ticket(session, ref, lock=True)
+            offered = self._desk.document(session, ticket).regimes
+            if regime not in offered or State(ticket.state) in ENDS:
+                raise BadInput(
+                    f"Request {ticket.ref} cannot be put under '{regime}'.",
+                    remedy=f"While it is open, use one of: {', '.join(offered)}.",
+                )
+            before, ticket.regime = ticket.regime or "unknown", regime
+            self._desk.note_event(session, ticket, "regime", by=by, why=f"{before} to {regime}")
+            self._desk.record(session, ticket, "request.regime", by=by, private={"from": before, "to": regime})
+
+    def make_plan(self, ref: str, *, by: str) -> str:
+        """Find the person by the proven address, build the plan, ask the stores; gives the plan's id."""
+        return self._planning.make_plan(ref, by=by)
+
+    def approve(self, ref: str, *, by: str, seal: str | None = None, reason: str = "") -> None:
+        """Approve exactly what `PlanPanel.seal` names, and schedule the work."""
+        self._planning.approve(ref, by=by, seal=seal, reason=reason)
+
+    def run(self, ref: str, *, by: str = "system", on_progress: Progress | None = None) -> State:
+        """Carry out an approved request and answer it. Raises NotDone, WaitsForPerson, Conflict."""
+        return self._answering.run(ref, by=by, on_progress=on_progress)
+
+    def handle_run(self, event: Event) -> None:
+        """The outbox's handler for the kind `request.run`."""
+        self._answering.handle_run(event)
+
+    def refuse(self, ref: str, *, by: str, ground: str, reason: str) -> None:
+        """Refuse with a ground of the regime and a reason for the person."""
+        self._answering.refuse(ref, by=by, ground=ground, reason=reason)
+
+    def answer_nothing_found(self, ref: str, *, by: str, looked_by_hand: str = "") -> None:
+        """Answer that nothing is held, after a plan that found nothing."""
+        self._answering.answer_nothing_found(ref, by=by, looked_by_hand=looked_by_hand)
+
+    def withdraw(self, ref: str, *, by: str, why: str) -> None:
+        """End a request that the person took back in another way. Raises Conflict once the work has begun."""
+        with self._desk.database.begin() as session:
+            self._desk.move(session, find_ticket(session, ref, lock=True), State.WITHDRAWN, by=by, why=why)
+
+    def hand_out(self, ref: str, *, by: str) -> Download:
+        """The package for an operator, who sends it another way; written down like the person's own download."""
+        with self._desk.database.begin() as session:
+            ticket = find_ticket(session, ref, lock=True)
+            download = self._packages.open(session, ticket, by=by)
+            self._desk.note_event(session, ticket, "handed_out", by=by)
+            return download
+
+    # -- the clock's work
+
+    def tidy(self) -> None:
+        """Forget unconfirmed forms, codes, grants, counters and packages that are over their time."""
+        self._intake.expire()
+        self._pages.expire()
+        self._packages.expire()

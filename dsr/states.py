@@ -1,0 +1,57 @@
+"""The states of a ticket and the moves between them; nothing else changes a state."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from core.errors import Conflict
+
+
+class State(StrEnum):
+    """UNCONFIRMED: typed into the form, the address not shown. RECEIVED: the address is shown. PLANNED: plan and preview
+    are made. APPROVED: by a person, the work is scheduled. RUNNING: being done. PARTLY_DONE: open, a step failed and is
+    named. The rest are ends."""
+
+    UNCONFIRMED = "unconfirmed"
+    RECEIVED = "received"
+    PLANNED = "planned"
+    APPROVED = "approved"
+    RUNNING = "running"
+    PARTLY_DONE = "partly_done"
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    NOTHING_FOUND = "nothing_found"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+MOVES: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
+    {
+        State.UNCONFIRMED: frozenset({State.RECEIVED, State.EXPIRED}),
+        State.RECEIVED: frozenset({State.PLANNED, State.REFUSED, State.NOTHING_FOUND, State.WITHDRAWN}),
+        State.PLANNED: frozenset({State.PLANNED, State.APPROVED, State.REFUSED, State.NOTHING_FOUND, State.WITHDRAWN}),
+        # Back to planned: an approval lapses when the plan or what the stores say has changed since.
+        State.APPROVED: frozenset({State.PLANNED, State.RUNNING, State.WITHDRAWN}),
+        State.RUNNING: frozenset({State.PLANNED, State.PARTLY_DONE, State.ANSWERED}),
+        State.PARTLY_DONE: frozenset({State.PLANNED, State.RUNNING}),
+        State.ANSWERED: frozenset(),
+        State.REFUSED: frozenset(),
+        State.NOTHING_FOUND: frozenset(),
+        State.WITHDRAWN: frozenset(),
+        State.EXPIRED: frozenset(),
+    }
+)
+ENDS: Final = frozenset(state for state, moves in MOVES.items() if not moves)
+# What the operators' list shows: what is open, and was shown to come from the address.
+OPEN: Final = frozenset(State) - ENDS - {State.UNCONFIRMED}
+
+
+def require_move(ref: str, before: State, after: State) -> None:
+    """Refuse a move that the machine does not know."""
+    if after not in MOVES[before]:
+        allowed = ", ".join(sorted(state.value for state in MOVES[before])) or "none, it is closed"
+        raise Conflict(
+            f"Request {ref} is {before.value.replace('_', ' ')} and cannot become {after.value.replace('_', ' ')}.",
+            remedy=f"Look at it again; from here it can become: {allowed.replace('_', ' ')}.",
+        )

@@ -1,0 +1,131 @@
+"""The tables of requests: conversations, tickets, their events and messages, codes and grants of the person's page, packages."""
+
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base
+
+
+class ConversationRow(Base):
+    """One exchange with one person; several tickets may belong to it."""
+
+    __tablename__ = "conversations"
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    created_at: Mapped[datetime]
+
+
+class TicketRow(Base):
+    """One right asked for. `contact`, `details` and places are personal data; `ref` is opaque and may stand in addresses.
+
+    `due_on` is a hint for sorting, recomputed from the events at each of them. `version`: the policy version that was in
+    force when the request was received. `is_test`: opened to try things out, in no count."""
+
+    __tablename__ = "tickets"
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    ref: Mapped[str] = mapped_column(sa.String(20), unique=True)
+    conversation_id: Mapped[str] = mapped_column(sa.ForeignKey("conversations.id"), index=True)
+    right: Mapped[str] = mapped_column(sa.String(30))
+    regime: Mapped[str | None] = mapped_column(sa.String(40))
+    channel: Mapped[str] = mapped_column(sa.String(20))
+    received_at: Mapped[datetime]
+    identity_at: Mapped[datetime | None]
+    due_on: Mapped[date | None] = mapped_column(sa.Date, index=True)
+    state: Mapped[str] = mapped_column(sa.String(20), index=True)
+    version: Mapped[int]
+    contact: Mapped[str] = mapped_column(sa.String(254))
+    language: Mapped[str] = mapped_column(sa.String(10))
+    country: Mapped[str | None] = mapped_column(sa.String(2))
+    subdivision: Mapped[str | None] = mapped_column(sa.String(3))
+    details: Mapped[str] = mapped_column(sa.Text, default="")
+    plan_id: Mapped[str | None] = mapped_column(sa.String(40))
+    outcome: Mapped[dict[str, Any]]
+    is_test: Mapped[bool] = mapped_column(default=False)
+
+
+class TicketEventRow(Base):
+    """One thing that happened to a ticket. `before` and `after` are states, the same where the state did not change."""
+
+    __tablename__ = "ticket_events"
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(sa.ForeignKey("tickets.id"), index=True)
+    position: Mapped[int]
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(sa.String(30))
+    before: Mapped[str] = mapped_column(sa.String(20))
+    after: Mapped[str] = mapped_column(sa.String(20))
+    by: Mapped[str] = mapped_column(sa.String(80))
+    why: Mapped[str] = mapped_column(sa.Text, default="")
+    __table_args__ = (sa.UniqueConstraint("ticket_id", "position"),)
+
+
+class MessageRow(Base):
+    """A note of an operator (`note`) or a mail of ours (`out`: `body` is the mail's event name, `mail_id` its outbox id)."""
+
+    __tablename__ = "ticket_messages"
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(sa.ForeignKey("conversations.id"), index=True)
+    ticket_id: Mapped[str] = mapped_column(sa.ForeignKey("tickets.id"), index=True)
+    at: Mapped[datetime]
+    direction: Mapped[str] = mapped_column(sa.String(10))
+    author: Mapped[str] = mapped_column(sa.String(80))
+    body: Mapped[str] = mapped_column(sa.Text)
+    mail_id: Mapped[str | None] = mapped_column(sa.String(40))
+
+
+class PageCodeRow(Base):
+    """A code that opens the person's page, or a package: hashed, for a few tries and minutes."""
+
+    __tablename__ = "page_codes"
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(sa.ForeignKey("tickets.id"), index=True)
+    hash: Mapped[str] = mapped_column(sa.String(64))
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    tries_left: Mapped[int]
+    spent_at: Mapped[datetime | None]
+
+
+class PageGrantRow(Base):
+    """One opening of the person's page by a right code; the browser holds the token, we its hash."""
+
+    __tablename__ = "page_grants"
+    hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(sa.ForeignKey("tickets.id"), index=True)
+    opened_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class PackageRow(Base):
+    """One encrypted package. `wrapped_key` NULL: thrown away, which is deleting it. `size`: bytes of the ZIP inside."""
+
+    __tablename__ = "packages"
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(sa.ForeignKey("tickets.id"), index=True)
+    wrapped_key: Mapped[bytes | None]
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    contents: Mapped[list[Any]]
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    deleted_at: Mapped[datetime | None]
+
+
+class DownloadRow(Base):
+    """One download of a package, written before the first byte goes out."""
+
+    __tablename__ = "package_downloads"
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    package_id: Mapped[str] = mapped_column(sa.ForeignKey("packages.id"), index=True)
+    at: Mapped[datetime]
+
+
+class CounterRow(Base):
+    """How often something was done in one window: `key` is a keyed hash of what is counted, whom, and when it began."""
+
+    __tablename__ = "request_counters"
+    key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    count: Mapped[int]
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,40 @@
+"""What people typed, checked field by field: each check gives the value, or says in `problems` what to put right."""
+
+from typing import Final
+
+from email_validator import EmailNotValidError, validate_email
+
+from policies.clauses import Right
+
+LONGEST_EMAIL: Final = 254
+
+
+def check_email(text: str, problems: dict[str, str]) -> str:
+    """The address as it is written to; '' and a problem where it is none that mail can go to."""
+    if not text.strip() or len(text) > LONGEST_EMAIL:
+        problems["email"] = "Give an e-mail address, like name@post.example."
+        return ""
+    try:
+        return validate_email(
+            text.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False
+        ).normalized
+    except EmailNotValidError:
+        problems["email"] = "This is not an e-mail address. Give one like name@post.example."
+        return ""
+
+
+def check_right(text: str, offered: frozenset[Right], problems: dict[str, str]) -> Right:
+    """The right that was chosen; a problem where it is not offered."""
+    found = next((right for right in offered if right.value == text), None)
+    if found is None:
+        problems["right"] = "Choose what we should do."
+    return found or Right.ACCESS
+
+
+def check_place(text: str, longest: int, field: str, problems: dict[str, str]) -> str | None:
+    """An ISO 3166 code, None where nothing was chosen; a problem where it is none."""
+    code = text.strip().upper()
+    if code and not (code.isascii() and code.isalnum() and len(code) <= longest):
+        problems[field] = f"Choose a {field} from the list, or none."
+        return None
+    return code or None

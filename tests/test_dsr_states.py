@@ -1,0 +1,64 @@
+"""The machine of a ticket's states, and the grounds for refusing, as data that hold together."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import BadInput, Conflict
+from dsr.grounds import all_grounds, find_ground, grounds_for
+from dsr.states import ENDS, MOVES, OPEN, State, require_move
+from dsr.words import RIGHT_WORDS, STATE_NAMES, STATUS
+from policies.clauses import Right
+from policies.regimes import all_regimes
+
+
+def test_every_state_can_be_reached_and_every_open_one_left() -> None:
+    """From the form, each state can come about; from each that is no end, an end can be reached."""
+    reached, waiting = set[State](), [State.UNCONFIRMED]
+    while waiting:
+        state = waiting.pop()
+        if state not in reached:
+            reached.add(state)
+            waiting += MOVES[state]
+    assert reached == set(State)
+    ending = set(ENDS)
+    while more := {state for state in State if MOVES[state] & ending} - ending:
+        ending |= more
+    assert ending == set(State)
+    assert OPEN | ENDS | {State.UNCONFIRMED} == set(State)
+
+
+@pytest.mark.parametrize("before", State)
+@pytest.mark.parametrize("after", State)
+def test_only_the_moves_of_the_table_are_made(before: State, after: State) -> None:
+    """Each pair is either in the table or refused, with the states that can follow."""
+    if after in MOVES[before]:
+        require_move("K7F3Q-2MXB", before, after)
+    else:
+        with pytest.raises(Conflict, match="K7F3Q-2MXB"):
+            require_move("K7F3Q-2MXB", before, after)
+
+
+def test_nothing_is_deleted_or_copied_without_approval() -> None:
+    """Running follows approval, or a failed run of what was approved; an answer follows running alone."""
+    assert {state for state in State if State.RUNNING in MOVES[state]} == {State.APPROVED, State.PARTLY_DONE}
+    assert {state for state in State if State.ANSWERED in MOVES[state]} == {State.RUNNING}
+
+
+def test_every_state_and_right_has_its_words() -> None:
+    """No page has to make words up."""
+    assert set(STATE_NAMES) == set(STATUS) == set(State)
+    assert set(RIGHT_WORDS) == set(Right)
+
+
+def test_grounds_are_of_regimes_that_there_are() -> None:
+    """A regime of the grounds is one of the clocks; a regime without grounds of its own gets the general ones."""
+    assert set(all_grounds()) - {"any"} <= set(all_regimes())
+    assert {ground.id for ground in grounds_for(["swiss"], Right.DELETION)} >= {"cannot_identify", "legal_obligation"}
+
+
+def test_a_ground_against_another_right_is_refused_with_those_that_fit() -> None:
+    """A deletion cannot be refused because a copy would harm others."""
+    with pytest.raises(BadInput, match="legal_claims"):
+        find_ground("others_rights", ["gdpr"], Right.DELETION)
+    assert find_ground("others_rights", ["gdpr"], Right.ACCESS).cite == "GDPR Art. 15(4)"
