@@ -1,0 +1,41 @@
+"""The command line: one group with every command."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from core.errors import KeptError
+from jobs.commands.doctor import doctor
+from jobs.commands.due import due
+from jobs.commands.install import init
+from jobs.commands.ledger import ledger
+from jobs.commands.operators import token, user
+from jobs.commands.policy import policy
+from jobs.commands.promises import promises
+from jobs.commands.requests import request
+from jobs.commands.serve import serve
+from jobs.commands.sweep import approvals, hold, sweep
+from jobs.services import Wiring
+
+COMMANDS = (init, serve, doctor, policy, sweep, approvals, hold, request, due, promises, ledger, user, token)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kept")
+def kept() -> None:
+    """A privacy policy that runs: publish it, sweep by it, answer by it, prove it."""
+
+
+for command in COMMANDS:
+    kept.add_command(command)
+
+
+def run_command_line(wiring: Wiring) -> None:
+    """Run one command; an error of Kept's own ends with its words and its exit status."""
+    try:
+        kept(obj=wiring)
+    except KeptError as error:
+        click.echo(f"kept: {error.message}" + (f"\n  {error.remedy.strip()}" if error.remedy else ""), err=True)
+        sys.exit(error.exit_status)

@@ -1,0 +1,1 @@
+"""The commands of `kept`, one file for each thing they are about."""

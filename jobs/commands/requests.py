@@ -1,0 +1,204 @@
+"""`kept request`: open, list, show, plan and run requests, and fetch a package."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from datetime import datetime
+from typing import Any
+
+import click
+
+from core.clock import iso_utc, parse_iso
+from core.words import count, size
+from dsr.states import State
+from dsr.views import PlanPanel, TicketLine
+from jobs.answers import Answer, Line, answering, table
+from jobs.progress import showing_progress
+from jobs.services import Wiring
+from plans.plan import Step
+
+
+def _who() -> str:
+    return "cli:" + re.sub(r"[^A-Za-z0-9_.-]", "_", getpass.getuser())
+
+
+@click.group()
+def request() -> None:
+    """Requests of people."""
+
+
+def _line_json(one: TicketLine) -> dict[str, Any]:
+    return {
+        "ref": one.ref,
+        "right": one.right.value,
+        "state": one.state.value,
+        "regime": one.regime,
+        "received_at": iso_utc(one.received_at),
+        "due_on": one.due_on.isoformat() if one.due_on else None,
+        "identity_shown": one.identity_shown,
+        "channel": one.channel,
+    }
+
+
+@request.command("open")
+@click.argument("email")
+@click.option("--right", required=True, help="access, portability, correction, deletion, …")
+@click.option("--received", metavar="INSTANT", help="When it reached us, such as 2026-11-20T09:00:00Z; now without it.")
+@click.option("--channel", default="letter", show_default=True, help="letter, phone, chat, mail.")
+@click.option("--note", default="", help="What was said.")
+@click.pass_obj
+@answering
+def open_request(wiring: Wiring, email: str, right: str, received: str | None, channel: str, note: str) -> Answer:
+    """Open a ticket for a request that came another way. The address gets a link to prove it."""
+    with wiring.open_services(None) as kept:
+        at = parse_iso(received) if received else kept.clock.now()
+        ref = kept.requests.open_by_hand(
+            email=email, right=right, received_at=at, channel=channel, by=_who(), note=note
+        )
+        kept.ledger.settle()
+        line = kept.requests.view(ref).line
+    return Answer(
+        data=_line_json(line), lines=[f"Request {ref} is open, due {line.due_on}. Its address got a link to prove it."]
+    )
+
+
+@request.command("list")
+@click.option("--all", "closed_too", is_flag=True, help="Closed ones too.")
+@click.pass_obj
+@answering
+def list_requests(wiring: Wiring, closed_too: bool) -> Answer:
+    """List open requests by what is due next."""
+    with wiring.open_services(None) as kept:
+        found = kept.requests.list_tickets(is_open=not closed_too)
+    rows = [[one.ref, one.right_name, one.state_name, str(one.due_on or "–"), one.channel] for one in found]
+    lines: list[Line] = (
+        [table("", ["request", "right", "state", "due", "came by"], rows)] if rows else ["No request is open."]
+    )
+    return Answer(data=[_line_json(one) for one in found], lines=lines)
+
+
+def _plan_lines(plan: PlanPanel) -> list[Line]:
+    def day(instant: datetime | None) -> str:
+        return f"{instant:%Y-%m-%d}" if instant else "–"
+
+    rows = [
+        [
+            step.title,
+            step.store,
+            step.deed,
+            "?" if step.rows is None else count(step.rows),
+            day(step.oldest),
+            day(step.newest),
+            count(step.held),
+            step.state,
+            step.error or step.blocked or step.note,
+        ]
+        for step in plan.steps
+    ]
+    lines: list[Line] = [
+        table("", ["what", "store", "deed", "rows", "oldest", "newest", "held", "state", ""], rows, right=(3, 6))
+    ]
+    lines += [f"stays: {stay.collection}: {stay.reason} {stay.until}".rstrip() for stay in plan.stays]
+    lines += [f"gap: {gap.what}: {gap.why} {gap.remedy}" for gap in plan.gaps]
+    return lines
+
+
+def _plan_json(plan: PlanPanel | None) -> dict[str, Any] | None:
+    if plan is None:
+        return None
+    return {
+        "id": plan.id,
+        "version": plan.version,
+        "state": plan.state,
+        "total": plan.total,
+        "steps": [vars(step) for step in plan.steps],
+        "stays": [vars(stay) for stay in plan.stays],
+        "gaps": [vars(gap) for gap in plan.gaps],
+    }
+
+
+@request.command()
+@click.argument("ref")
+@click.pass_obj
+@answering
+def show(wiring: Wiring, ref: str) -> Answer:
+    """Show a request: its clock, plan and what happened."""
+    with wiring.open_services(None) as kept:
+        view = kept.requests.view(ref)
+    lines: list[Line] = [f"{view.ref}: {view.line.right_name}, {view.line.state_name}, due {view.due_on}"]
+    lines += [f"  {line.day}  {line.words}{'' if line.binds else ' (does not bind)'}" for line in view.reckoning.lines]
+    if view.plan:
+        lines += _plan_lines(view.plan)
+    lines += [f"  {one.at:%Y-%m-%d %H:%M}  {one.after_name}  {one.why}".rstrip() for one in view.timeline]
+    data = _line_json(view.line) | {
+        "due_on": view.due_on.isoformat(),
+        "plan": _plan_json(view.plan),
+        "timeline": [
+            {"at": iso_utc(one.at), "kind": one.kind, "to": one.after.value, "why": one.why} for one in view.timeline
+        ],
+    }
+    return Answer(data=data, lines=lines)
+
+
+@request.command()
+@click.argument("ref")
+@click.pass_obj
+@answering
+def plan(wiring: Wiring, ref: str) -> Answer:
+    """Find the person, build the plan and ask the stores."""
+    with wiring.open_services(None) as kept:
+        kept.requests.make_plan(ref, by=_who())
+        kept.ledger.settle()
+        panel = kept.requests.view(ref).plan
+    lines = _plan_lines(panel) if panel else []
+    return Answer(
+        data=_plan_json(panel), lines=[*lines, f"Approve it in the console, or with: kept request run {ref} --approve"]
+    )
+
+
+@request.command()
+@click.argument("ref")
+@click.option("--approve", is_flag=True, help="Approve the plan as it stands first.")
+@click.option("--reason", default="", help="Why it is approved.")
+@click.pass_obj
+@answering
+def run(wiring: Wiring, ref: str, approve: bool, reason: str) -> Answer:
+    """Carry out an approved request and answer it."""
+    with wiring.open_services(None) as kept:
+        if approve:
+            kept.requests.approve(ref, by=_who(), reason=reason)
+        with showing_progress() as show_progress:
+
+            def on_progress(step: Step, done: int, total: int) -> None:
+                show_progress(step.title or step.collection, done, total)
+
+            state = kept.requests.run(ref, by=_who(), on_progress=on_progress)
+        kept.ledger.settle()
+    open_still = state is State.PARTLY_DONE
+    return Answer(
+        data={"ref": ref, "state": state.value},
+        lines=[f"Request {ref} is {state.value.replace('_', ' ')}."],
+        exit_status=3 if open_still else 0,
+    )
+
+
+@request.command()
+@click.argument("ref")
+@click.pass_obj
+@answering
+def package(wiring: Wiring, ref: str) -> Answer:
+    """Say what the package of a request holds. The package itself goes to the person alone."""
+    with wiring.open_services(None) as kept:
+        found = kept.requests.view(ref).package
+        now = kept.clock.now()
+    if found is None:
+        return Answer(data=None, lines=[f"Request {ref} has no package."], exit_status=1)
+    open_words = f"open until {found.expires_at:%Y-%m-%d}" if found.is_open(now) else "gone"
+    return Answer(
+        data=vars(found) | {"contents": [vars(one) for one in found.contents]},
+        lines=[
+            table("", ["file", "size"], [[one.name, size(one.size)] for one in found.contents], right=(1,)),
+            f"{size(found.size)} in all, made {found.made_at:%Y-%m-%d %H:%M}, {open_words}, downloaded {len(found.downloads)} times.",
+        ],
+    )

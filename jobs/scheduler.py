@@ -1,0 +1,134 @@
+"""The scheduler: APScheduler fires, rows remember. One leader, found by a lease; every job leaves a heartbeat."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from core.errors import CheckFailed
+from core.heartbeats import beat
+from core.leases import Lease
+from core.outbox import Dispatcher
+from jobs.handlers import work_handlers
+from jobs.services import Services
+
+log = structlog.get_logger()
+# A job that is still running when it fires again is no news here: its heartbeat tells how it fares.
+logging.getLogger("apscheduler").setLevel(logging.ERROR)
+LEADER: Final = "scheduler"
+LEADER_LASTS: Final = timedelta(seconds=60)
+BEAT_EVERY: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One thing done again and again. `every` in seconds; `run` returns nothing and raises what went wrong."""
+
+    name: str
+    every: float
+    run: Callable[[], object]
+
+
+def standing_jobs(kept: Services) -> tuple[Job, ...]:
+    """Every job of an installation."""
+
+    # Mail goes out on time while a long piece of work runs: two queues, each with a thread of its own.
+    mail = Dispatcher(kept.database, kept.clock, {"mail": kept.mailer.deliver})
+    work = Dispatcher(kept.database, kept.clock, work_handlers(kept))
+
+    def settle() -> None:
+        if kept.ledger.waiting().count:
+            kept.ledger.settle()
+
+    def sweep() -> None:
+        with kept.database.read() as session:
+            if kept.policies.in_force(session) is None:
+                return  # nothing is promised yet
+        if kept.sweeps.run_due(kept.clock.now()):
+            kept.evidences.refresh()
+
+    def verify() -> None:
+        checked = kept.ledger.verify()
+        if not checked.ok:
+            raise CheckFailed(checked.findings[0].problem, remedy="Run `kept ledger verify`.")
+
+    return (
+        Job(name="outbox", every=1, run=mail.dispatch),
+        Job(name="work", every=1, run=work.dispatch),
+        Job(name="ledger", every=1, run=settle),
+        Job(name="policy", every=30, run=kept.policies.tick),
+        Job(name="sweeps", every=60, run=sweep),
+        Job(name="promises", every=300, run=kept.evidences.refresh),
+        Job(name="requests", every=600, run=kept.requests.tidy),
+        Job(name="ledger check", every=3600, run=verify),
+    )
+
+
+class Scheduler:
+    """Runs the standing jobs in threads while this process leads; stands by while another does."""
+
+    def __init__(self, kept: Services, jobs: tuple[Job, ...]) -> None:
+        self._kept = kept
+        self._jobs = jobs
+        self._lease: Lease | None = None
+        self._beaten: dict[str, datetime] = {}
+        # On SQLite one serving process is sure (a file lock), so a restart takes its own lease over at once.
+        only_one = kept.database.dialect == "sqlite"
+        self._holder = "serve" if only_one else f"{socket.gethostname()}:{os.getpid()}"
+        self._fires = BackgroundScheduler(
+            timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+
+    def start(self) -> None:
+        """Begin; the first round of every job runs at once."""
+        self._lead()
+        self._fires.add_job(self._lead, "interval", seconds=LEADER_LASTS.total_seconds() / 3)
+        for job in self._jobs:
+            self._fires.add_job(
+                self._run, "interval", seconds=job.every, args=[job], next_run_time=self._kept.clock.now()
+            )
+        self._fires.start()
+
+    def stop(self) -> None:
+        """Let running jobs end, give the lead away."""
+        self._fires.shutdown(wait=True)
+        if self._lease:
+            self._kept.leases.release(self._lease)
+
+    def _lead(self) -> None:
+        self._lease = self._kept.leases.take(LEADER, holder=self._holder, lasts=LEADER_LASTS)
+
+    def _run(self, job: Job) -> None:
+        if self._lease is None:
+            return
+        trouble = ""
+        try:
+            job.run()
+        except Exception as error:  # noqa: BLE001 - one of the three edges: a job that fails is recorded and runs again
+            trouble = f"{type(error).__name__}: {error}"
+            log.error("job.failed", job=job.name, trouble=trouble)
+        self._leave_heartbeat(job, trouble)
+
+    def _leave_heartbeat(self, job: Job, trouble: str) -> None:
+        now = self._kept.clock.now()
+        last = self._beaten.get(job.name)
+        # A good run every second need not be written down every second.
+        if not trouble and last and now - last < BEAT_EVERY:
+            return
+        try:
+            with self._kept.database.begin() as session:
+                beat(session, job.name, now, trouble=trouble)
+        except Exception as error:  # noqa: BLE001 - a database that is down must not end the scheduler; its silence is the alarm
+            log.error("heartbeat.failed", job=job.name, trouble=str(error))
+            return
+        self._beaten[job.name] = now
+        if trouble:
+            self._beaten.pop(job.name, None)

@@ -1,0 +1,73 @@
+"""What commands and jobs work with: one installation, opened by `app.py` and closed when the command ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.clock import Clock
+from core.database import Database
+from core.leases import Leases
+from core.rendering import PdfWorker
+from core.settings import Settings
+from dsr.service import Requests
+from ledger.log import Ledger
+from notify.mail import Mailer
+from plans.holds import Holds
+from policies.versions import Policies
+from promises.board import Board
+from promises.evidence import SweepEvidences
+from retention.sweeps import Sweeps
+from stores.contract import Store
+from stores.datamap import DataMap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """One installation, wired. `links_at`: where links in mails lead; the configured address, or the port that was free."""
+
+    settings: Settings
+    links_at: str
+    clock: Clock
+    database: Database
+    leases: Leases
+    ledger: Ledger
+    stores: Mapping[str, Store]
+    datamap: DataMap
+    policies: Policies
+    holds: Holds
+    sweeps: Sweeps
+    requests: Requests
+    mailer: Mailer
+    pdf: PdfWorker
+    evidences: SweepEvidences
+    board: Callable[[], Board]
+
+
+class Example(Protocol):
+    """An example installation: writes its configuration, and fills a directory with its stores."""
+
+    def write_configuration(self, target: Path) -> None: ...
+
+    def build(
+        self, target: Path, *, now: datetime, seed: int = ..., on_progress: Callable[[str], None] | None = ...
+    ) -> dict[str, int]: ...
+
+
+class OpenServices(Protocol):
+    """Opens the installation of a kept.yaml (None: the one found from here); links lead to `links_at` where it is given."""
+
+    def __call__(self, path: Path | None, *, links_at: str | None = None) -> AbstractContextManager[Services]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wiring:
+    """What `app.py` hands to the command line: how to open an installation, how to make its web application, the examples."""
+
+    open_services: OpenServices
+    make_web: Callable[[Services], Any]
+    examples: Mapping[str, Example]

@@ -1,0 +1,105 @@
+"""How a clause's state follows from its evidence: pure rules, no input or output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.words import ago, count, plural
+
+
+class State(StrEnum):
+    """KEPT: a mechanism ran and its evidence is young enough. DUE: work is outstanding, inside its time. BROKEN:
+    evidence says otherwise, is too old, or is not there. ATTESTED: a named person vouches for it until a review date."""
+
+    KEPT = "kept"
+    DUE = "due"
+    BROKEN = "broken"
+    ATTESTED = "attested"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A state and the proof in words; `checked_at` is when the evidence was taken, `good_until` when it grows too old."""
+
+    state: State
+    proof: str
+    checked_at: datetime | None = None
+    good_until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepEvidence:
+    """What the last look at the stores found for a retention clause.
+
+    `due`: records over their period, those on hold apart; `broken`: of these, the ones past the time the work may take.
+    `trouble`: a sentence for each store that did not answer and each gap. `last_run_rows`: of the last good run."""
+
+    checked_at: datetime
+    due: int
+    broken: int
+    held: int
+    waits_for_approval: bool
+    trouble: tuple[str, ...]
+    last_run_rows: int
+    last_run_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RightEvidence:
+    """The tickets of one right, counted at `checked_at`."""
+
+    checked_at: datetime
+    open_tickets: int
+    late_tickets: int
+    answered: int
+
+
+NOT_CHECKED = Judgement(state=State.BROKEN, proof="Not checked yet: nothing looks at clauses of this kind.")
+
+
+def judge_sweep(evidence: SweepEvidence | None, *, allowed_age: timedelta, now: datetime) -> Judgement:
+    """A retention clause: nothing over its period is kept; over it but inside `within` is due; past that is broken."""
+    if evidence is None:
+        return Judgement(state=State.BROKEN, proof="Not checked yet: nobody has looked at its stores.")
+    good_until = evidence.checked_at + allowed_age
+
+    def judged(state: State, proof: str) -> Judgement:
+        return Judgement(state=state, proof=proof, checked_at=evidence.checked_at, good_until=good_until)
+
+    if evidence.trouble:
+        return judged(State.BROKEN, " ".join(evidence.trouble))
+    if now > good_until:
+        return judged(State.BROKEN, f"The last look was {ago(evidence.checked_at, now)}: too long ago to say.")
+    if evidence.due or evidence.broken:
+        return judged(State.BROKEN if evidence.broken else State.DUE, _over_words(evidence))
+    return judged(State.KEPT, _kept_words(evidence, now))
+
+
+def _over_words(evidence: SweepEvidence) -> str:
+    words = f"{plural(evidence.due, 'record is', 'records are')} over the period"
+    words += f", {count(evidence.broken)} of them past the time the work may take." if evidence.broken else "."
+    return words + (" A sweep waits for approval." if evidence.waits_for_approval else "")
+
+
+def _kept_words(evidence: SweepEvidence, now: datetime) -> str:
+    words = "Nothing is over its period."
+    if evidence.held:
+        words = f"Nothing is over its period but {plural(evidence.held, 'record', 'records')} on hold."
+    if evidence.last_run_at is None:
+        return words
+    removed = plural(evidence.last_run_rows, "record", "records")
+    return f"{words} The last run, {ago(evidence.last_run_at, now)}, settled {removed} and read back none."
+
+
+def judge_right(evidence: RightEvidence) -> Judgement:
+    """A right: no ticket past its due date is kept, open ones inside their time are due, a late one is broken."""
+    if evidence.late_tickets:
+        late = f"{plural(evidence.late_tickets, 'request is', 'requests are')} past the due date."
+        return Judgement(state=State.BROKEN, proof=late, checked_at=evidence.checked_at)
+    if evidence.open_tickets:
+        waiting = f"{plural(evidence.open_tickets, 'request', 'requests')} open, none late."
+        return Judgement(state=State.DUE, proof=waiting, checked_at=evidence.checked_at)
+    answered = f"{count(evidence.answered)} answered" if evidence.answered else "None asked for yet"
+    return Judgement(state=State.KEPT, proof=f"{answered}, none open, none late.", checked_at=evidence.checked_at)
