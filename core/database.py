@@ -8,14 +8,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from core.clock import require_utc
-from core.errors import ConfigurationError, Unreachable
+from core.errors import ConfigurationError, KeptError, Unreachable
 
 BUSY_TIMEOUT_MS = 10_000
-DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql"}
+# The driver of each dialect, whichever one the URL names: the others are not installed.
+DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+# The server answers, and does not let its user do this: no right to it, or a standby that only reads.
+_FORBIDDEN_STATES = ("42501", "25006")
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
@@ -66,13 +69,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = sa.make_url(url)
-        self.dialect = DIALECTS.get(self.url.get_backend_name(), "")
-        if not self.dialect:
-            raise ConfigurationError(
-                f"service.database names '{self.url.get_backend_name()}'.",
-                remedy="Use sqlite:/// or postgresql+psycopg://.",
-            )
+        self.url = _parse(url)
+        self.dialect = self.url.get_backend_name()
         self.engine = self._make_engine()
         readers = self.engine.execution_options(kept_read_only=True)
         self._writing = sessionmaker(self.engine, expire_on_commit=False)
@@ -91,14 +89,25 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """One write transaction: committed at the end of the block, rolled back by any error."""
-        with _reachable(self.url), self._writing() as session, session.begin():
+        with self.answering(), self._writing() as session, session.begin():
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One consistent read; what a caller writes in it is never committed."""
-        with _reachable(self.url), self._reading() as session:
+        with self.answering(), self._reading() as session:
             yield session
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Tells an outage, and a server that forbids what Kept needs, in words: Unreachable, ConfigurationError."""
+        try:
+            yield
+        except DBAPIError as error:
+            told = _told(self.url, error)
+            if told is None:
+                raise
+            raise told from error
 
     def ping(self) -> None:
         """Raise Unreachable unless the database answers."""
@@ -109,16 +118,40 @@ class Database:
         self.engine.dispose()
 
 
-@contextmanager
-def _reachable(url: sa.URL) -> Iterator[None]:
+def _parse(url: str) -> sa.URL:
     try:
-        yield
-    except OperationalError as error:
-        reason = str(error.orig).splitlines()[0] if error.orig else "no answer"
-        raise Unreachable(
-            f"The control database {url.render_as_string(hide_password=True)} did not answer: {reason}.",
-            remedy="Start it, or correct service.database, and run the same command again.",
+        parsed = sa.make_url(url)
+    except ArgumentError as error:  # its text may quote a password
+        raise ConfigurationError(
+            "service.database is not the address of a database.", remedy="Use sqlite:/// or postgresql+psycopg://."
         ) from error
+    driver = DRIVERS.get(parsed.get_backend_name())
+    if driver is None:
+        raise ConfigurationError(
+            f"service.database names '{parsed.get_backend_name()}'.", remedy="Use sqlite:/// or postgresql+psycopg://."
+        )
+    return parsed.set(drivername=driver)
+
+
+def _told(url: sa.URL, error: DBAPIError) -> KeptError | None:
+    """What an error of the driver means to whoever runs Kept; None where it is a fault of the code."""
+    named = f"The control database {url.render_as_string(hide_password=True)}"
+    if getattr(error.orig, "sqlstate", None) in _FORBIDDEN_STATES:
+        return ConfigurationError(
+            f"{named} does not permit this to its user: {_first_line(error)}.",
+            remedy="Let the user of service.database own that database, on a server that is no standby.",
+        )
+    if isinstance(error, OperationalError | InterfaceError):
+        return Unreachable(
+            f"{named} did not answer: {_first_line(error)}.",
+            remedy="Start or create it, or correct service.database, and run the same command again.",
+        )
+    return None
+
+
+def _first_line(error: DBAPIError) -> str:
+    lines = str(error.orig or "").strip().splitlines()
+    return lines[0].rstrip(".") if lines else "no answer"
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from core.database import Database
+from core.database import Base, Database
 from core.errors import ConfigurationError
 from core.rendering import ROOT
 
@@ -17,7 +17,7 @@ ADVISORY_LOCK: Final = 6_117_081_219
 
 def current_revision(database: Database) -> str | None:
     """The revision the database is at; None for an empty one."""
-    with database.engine.connect() as connection:
+    with database.answering(), database.engine.connect() as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return None
         row = connection.execute(sa.text("SELECT version_num FROM alembic_version")).first()
@@ -40,10 +40,23 @@ def upgrade(database: Database) -> None:
     if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:
         raise ConfigurationError(
             f"The control database is at revision {at}, which this version of Kept does not know.",
-            remedy="Start the newer version again, or restore the backup made before it.",
+            remedy="Start the newer version again, restore the backup made before it, or name a database of Kept's own.",
         )
-    with database.engine.begin() as connection:
+    with database.answering(), database.engine.begin() as connection:
         if database.dialect == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        if at is None:
+            _refuse_foreign(connection, database)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _refuse_foreign(connection: sa.Connection, database: Database) -> None:
+    """A database of another program may have tables of the same names. Another process of Kept may have been first."""
+    names = set(sa.inspect(connection).get_table_names())
+    taken = sorted(names & set(Base.metadata.tables))
+    if taken and "alembic_version" not in names:
+        raise ConfigurationError(
+            f"The database {database.url.database} has tables of another program, such as '{taken[0]}'.",
+            remedy="Nothing was changed. Make a database for Kept alone, and name it as service.database.",
+        )

@@ -36,7 +36,7 @@ CONFIRM_LASTS_BY_HAND: Final = timedelta(days=14)
 MOST_DETAILS_BYTES: Final = 10_000
 # What Kept carries out from plan to answer; the form offers these, where the policy gives them.
 CARRIED_OUT: Final = frozenset({Right.ACCESS, Right.PORTABILITY, Right.DELETION})
-CHANNELS: Final = frozenset({"form", "mail", "letter", "telephone", "api"})
+CHANNELS: Final = frozenset({"form", "mail", "letter", "phone", "chat", "api"})
 
 
 class FormRefused(BadInput):
@@ -154,7 +154,7 @@ class Intake:
         if received > now:
             raise BadInput("The request is received in the future.", remedy="Give the day it came in.")
         if channel not in CHANNELS - {"form"}:
-            raise BadInput(f"'{channel}' is no channel.", remedy="Use mail, letter, telephone or api.")
+            raise BadInput(f"'{channel}' is no channel.", remedy="Use mail, letter, phone or chat.")
         with desk.database.begin() as session:
             version = _require_version(desk, session, now)
             problems: dict[str, str] = {}

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from core.errors import CheckFailed
+from core.errors import CheckFailed, KeptError
 from core.heartbeats import beat
 from core.leases import Lease
 from core.outbox import Dispatcher
@@ -24,7 +24,8 @@ log = structlog.get_logger()
 # A job that is still running when it fires again is no news here: its heartbeat tells how it fares.
 logging.getLogger("apscheduler").setLevel(logging.ERROR)
 LEADER: Final = "scheduler"
-LEADER_LASTS: Final = timedelta(seconds=60)
+# A leader that died is missed for this long and a third more: mail waits meanwhile.
+LEADER_LASTS: Final = timedelta(seconds=15)
 BEAT_EVERY: Final = timedelta(seconds=60)
 
 
@@ -89,7 +90,7 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin; the first round of every job runs at once."""
-        self._lead()
+        self._lease = self._take_lead()
         self._fires.add_job(self._lead, "interval", seconds=LEADER_LASTS.total_seconds() / 3)
         for job in self._jobs:
             self._fires.add_job(
@@ -104,7 +105,19 @@ class Scheduler:
             self._kept.leases.release(self._lease)
 
     def _lead(self) -> None:
-        self._lease = self._kept.leases.take(LEADER, holder=self._holder, lasts=LEADER_LASTS)
+        led = self._lease is not None
+        try:
+            self._lease = self._take_lead()
+        except KeptError as error:
+            # Whoever cannot renew its lease may have lost it: it stands by until the database answers again.
+            self._lease = None
+            log.error("scheduler.lead_lost", reason=str(error))
+            return
+        if led != (self._lease is not None):
+            log.info("scheduler.leads" if self._lease else "scheduler.stands_by", holder=self._holder)
+
+    def _take_lead(self) -> Lease | None:
+        return self._kept.leases.take(LEADER, holder=self._holder, lasts=LEADER_LASTS)
 
     def _run(self, job: Job) -> None:
         if self._lease is None:

@@ -21,7 +21,7 @@ from core.outbox import post
 from ledger.log import Ledger
 from plans.holds import Holds, hold_condition
 from plans.leasing import HeldLease
-from plans.plan import Plan, Step, StepDeed
+from plans.plan import Plan, Step, StepDeed, TriggerKind
 from plans.tables import FINISHED, BatchRow, StepRow, StepState
 from stores.conditions import AllOf, AnyOf, Condition, Not
 from stores.contract import Batch, Capability, Deed, Receipt, Store, StoreBusy, StoreUnreachable, Work
@@ -193,6 +193,12 @@ class StepWork:
             raise KeptError(
                 f"{seen.matching} records of {self._step.collection} still match after {PASSES} looks.",
                 remedy="Another record may point at them by a foreign key, or a program writes them back. Look at them.",
+            )
+        if seen.matching and self._tools.plan.trigger.kind is TriggerKind.REQUEST:
+            # A sweep comes again by itself; a request is not answered while part of it is still to do.
+            raise StoreBusy(
+                f"{seen.matching} records of {self._step.collection} cannot go yet: {'; '.join(seen.left)}.",
+                remedy="It goes on by itself once that is over.",
             )
         state = StepState.LEFT if seen.remaining else StepState.DONE
         self._close(state, remaining=seen.remaining, note=seen.words)

@@ -22,7 +22,7 @@ def test_personal_data_prints_masked_everywhere() -> None:
         raise ValueError(f"no such person: {secret}")
     except ValueError:
         shown = traceback.format_exc()
-    shown += f"{secret}{secret!r}{secret:>20}{[secret]}{ {'who': secret} }{'%s' % (secret,)}"
+    shown += f"{secret}{secret!r}{secret:>20}{[secret]}{ {'who': secret} }{secret!s}"
     assert "mara" not in shown
     assert "***" in shown
     assert secret.reveal() == "mara@example.com"

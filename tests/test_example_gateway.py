@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from core.settings_file import load_settings
 from examples.gateway.build import build, write_configuration
-from examples.gateway.people import KNOWN_EMAIL, KNOWN_NAME, KNOWN_USER_ID
+from examples.gateway.people import KNOWN_EMAIL, KNOWN_NAME, KNOWN_USER_ID, QUIET_USER_ID
 
 NOW = datetime(2026, 11, 21, 3, 45, 6, 789_123, tzinfo=UTC)
 FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -284,3 +284,12 @@ def test_every_category_has_its_period(built: Built) -> None:
     closed = next(clause for clause in head["clauses"] if clause["id"] == "closed")
     assert closed["of"] == ["account", "api_key"]
     assert [(kept["of"], kept["basis"]) for kept in closed["except"]] == [("invoice", "legal_obligation")]
+
+
+def test_the_quiet_person_has_records_in_both_stores_and_none_in_the_file_of_today(built: Built) -> None:
+    """A deletion can be finished in one sitting: nothing of this person stands in a file that is still written to."""
+    assert built.value("SELECT count(*) FROM request_log WHERE user_id = ?", QUIET_USER_ID) > 50
+    assert built.value("SELECT count(*) FROM invoices WHERE user_id = ?", QUIET_USER_ID) > 0
+    holding = [path.name for path in log_files(built.root) if QUIET_USER_ID in path.read_text("utf-8")]
+    assert holding
+    assert holding[-1] < f"requests-{NOW:%Y-%m-%d}.jsonl"

@@ -152,6 +152,23 @@ def test_the_account_waits_for_a_store_that_failed(rooms: Rooms, gateway: Gatewa
     assert gateway.count("users") == 2
 
 
+def test_a_request_is_not_done_while_a_file_of_its_person_is_still_written(rooms: Rooms, gateway: Gateway) -> None:
+    """What stands in the file of today cannot go yet: the plan stays open, says so, and finishes once the file is closed."""
+    today = gateway.root / "logs" / f"requests-{rooms.clock.now():%Y-%m-%d}.jsonl"
+    earlier = max((gateway.root / "logs").glob("*.jsonl"))
+    today.write_bytes(earlier.read_bytes())
+    plan_id = approved(rooms, draft(rooms, Right.DELETION, ANNA))
+    result = rooms.plans.run(plan_id)
+    days = next(step for step in result.steps if step.collection == "request-days")
+    assert result.state is PlanState.FAILED
+    assert days.state is StepState.FAILED
+    assert "cannot go yet" in days.error
+    assert gateway.count("users") == 3
+    today.rename(today.with_name("requests-2020-01-01.jsonl"))
+    assert rooms.plans.run(plan_id).state is PlanState.DONE
+    assert gateway.count("users") == 2
+
+
 def test_records_are_read_out_by_collection_and_recorded(rooms: Rooms) -> None:
     """An access plan streams each collection; the ledger has intent and outcome with the count."""
     plan = draft(rooms, Right.ACCESS, ANNA)

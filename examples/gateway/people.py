@@ -11,6 +11,10 @@ USERS = 2_000
 KNOWN_USER_ID = "u_000042"
 KNOWN_EMAIL = "mara.lindqvist@example.com"
 KNOWN_NAME = "Mara Lindqvist"
+QUIET_USER_ID = "u_000043"
+QUIET_EMAIL = "jonas.feld@example.com"
+QUIET_NAME = "Jonas Feld"
+QUIET_DAYS = 12
 
 _OLDEST_DAYS = 9 * 365
 _DOMAINS = ("example.com", "example.org", "example.net")
@@ -46,7 +50,7 @@ class Person:
 
 def invent_people(rng: random.Random, now_ms: int) -> list[Person]:
     """All account holders by user id, with their keys; the known person is one of them."""
-    taken = {KNOWN_EMAIL}
+    taken = {KNOWN_EMAIL, QUIET_EMAIL}
     people: list[Person] = []
     next_key = 1
     for number in range(1, USERS + 1):
@@ -55,6 +59,8 @@ def invent_people(rng: random.Random, now_ms: int) -> list[Person]:
             person = _known_person(person, now_ms)
             keys = _known_keys(rng, person, next_key, now_ms)
         else:
+            if person.user_id == QUIET_USER_ID:
+                person = _quiet_person(person, now_ms)
             keys = _invent_keys(rng, person, next_key, now_ms)
         next_key += len(keys)
         people.append(replace(person, keys=keys))
@@ -169,6 +175,22 @@ def _known_person(person: Person, now_ms: int) -> Person:
         deleted_ms=None,
         active_until_ms=None,
         addresses=("192.0.2.42", "2001:db8:42::7"),
+        pays=True,
+    )
+
+
+def _quiet_person(person: Person, now_ms: int) -> Person:
+    """The other one whom tours can name: an open account that made its last request days ago, so no open file holds it."""
+    return replace(
+        person,
+        email=QUIET_EMAIL,
+        name=QUIET_NAME,
+        company=None,
+        created_ms=now_ms - 500 * DAY_MS,
+        deleted_ms=None,
+        active_until_ms=now_ms - QUIET_DAYS * DAY_MS,
+        weight=20.0,
+        addresses=("198.51.100.43",),
         pays=True,
     )
 
