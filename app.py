@@ -47,7 +47,7 @@ def open_services(path: Path | None, *, links_at: str | None = None) -> Iterator
     with ExitStack() as stack:
         database = Database(settings.service.database)
         stack.callback(database.close)
-        settings.var.mkdir(parents=True, exist_ok=True)
+        settings.var.mkdir(parents=True, exist_ok=True, mode=0o700)  # people's addresses, copies and keys
         upgrade(database)
         pdf = PdfWorker()
         stack.callback(pdf.close)

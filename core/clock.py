@@ -34,7 +34,8 @@ def day_in(instant: datetime, zone: str) -> date:
 
 def iso_utc(instant: datetime) -> str:
     """An instant as `2026-01-02T03:04:05.123456Z`: one form for hashes, ledger entries and interfaces."""
-    return require_utc(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: it writes the year 1 as `1`, which sorts wrongly and is not read again.
+    return require_utc(instant).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_iso(text: str) -> datetime:

@@ -1,18 +1,19 @@
 """The control database: one engine, sessions with clear transactions, and the column types every room uses."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from core.clock import require_utc
-from core.errors import ConfigurationError, KeptError, Unreachable
+from core.clock import iso_utc, require_utc
+from core.errors import BadInput, ConfigurationError, KeptError, Unreachable
 
 BUSY_TIMEOUT_MS = 10_000
 # The driver of each dialect, whichever one the URL names: the others are not installed.
@@ -35,8 +36,7 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        instant = require_utc(value)
-        return instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if dialect.name == "sqlite" else instant
+        return iso_utc(value) if dialect.name == "sqlite" else require_utc(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -77,14 +77,20 @@ class Database:
         self._reading = sessionmaker(readers, expire_on_commit=False)
 
     def _make_engine(self) -> Engine:
+        # Parameters hold addresses and what people wrote; errors end up in logs.
         if self.dialect == "sqlite":
             engine = sa.create_engine(
-                self.url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+                self.url,
+                connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+                hide_parameters=True,
             )
+            sa.event.listen(engine, "do_connect", _make_private)
             sa.event.listen(engine, "connect", _prepare_sqlite)
             sa.event.listen(engine, "begin", _begin_sqlite)
             return engine
-        return sa.create_engine(self.url, pool_pre_ping=True, pool_size=10, connect_args={"connect_timeout": 5})
+        return sa.create_engine(
+            self.url, pool_pre_ping=True, pool_size=10, connect_args={"connect_timeout": 5}, hide_parameters=True
+        )
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -141,6 +147,8 @@ def _told(url: sa.URL, error: DBAPIError) -> KeptError | None:
             f"{named} does not permit this to its user: {_first_line(error)}.",
             remedy="Let the user of service.database own that database, on a server that is no standby.",
         )
+    if isinstance(error, DataError) and "NUL" in str(error.orig):
+        return BadInput("What was sent holds a character that no text has.", remedy="Type it again without it.")
     if isinstance(error, OperationalError | InterfaceError):
         return Unreachable(
             f"{named} did not answer: {_first_line(error)}.",
@@ -152,6 +160,13 @@ def _told(url: sa.URL, error: DBAPIError) -> KeptError | None:
 def _first_line(error: DBAPIError) -> str:
     lines = str(error.orig or "").strip().splitlines()
     return lines[0].rstrip(".") if lines else "no answer"
+
+
+def _make_private(_dialect: Dialect, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
+    # SQLite would make the file readable by everyone on the machine; its journal files take over the mode.
+    if arguments and arguments[0] != ":memory:":
+        with suppress(OSError):  # it is there, or SQLite itself says what is in the way
+            os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

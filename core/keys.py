@@ -21,7 +21,7 @@ def signing_key(secret: bytes, purpose: str) -> Ed25519PrivateKey:
 
 def write_secret(path: Path) -> None:
     """Write 256 random bits in hex, readable by the owner alone. An existing file is never written over."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(secrets.token_hex(32) + "\n")

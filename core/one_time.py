@@ -34,6 +34,14 @@ def issue_token(session: Session, *, purpose: str, subject: str, now: datetime, 
     return token
 
 
+def void_tokens(session: Session, *, purpose: str, subject: str, now: datetime) -> None:
+    """Spend every token of a subject that is left for a purpose."""
+    left = sa.update(OneTimeToken).where(
+        OneTimeToken.purpose == purpose, OneTimeToken.subject == subject, OneTimeToken.spent_at.is_(None)
+    )
+    session.execute(left.values(spent_at=now))
+
+
 def look_up_token(session: Session, token: str, *, purpose: str, now: datetime) -> str:
     """The subject of a token that could still be spent; changes nothing. Raises NotFound without telling why."""
     row = session.get(OneTimeToken, _hash(token))

@@ -12,7 +12,7 @@ class ServiceSettings:
     """`secret_key` is the installation's secret; every other key is derived from it."""
 
     base_url: str
-    database: str
+    database: str = field(repr=False)  # may hold a password
     secret_key: bytes = field(repr=False)
     executor: str = "local"
     languages: tuple[str, ...] = ("en",)

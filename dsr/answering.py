@@ -13,6 +13,7 @@ from core.outbox import Event
 from core.words import long_day, plural, size
 from dsr.desk import SYSTEM, Desk, find_ticket
 from dsr.grounds import find_ground
+from dsr.intake import CARRIED_OUT
 from dsr.package import Packages, authority_of
 from dsr.planning import holds_nothing, stays_in
 from dsr.states import ENDS, State, require_move
@@ -27,6 +28,7 @@ from policies.clause_words import plain
 from policies.clauses import Right
 
 log = structlog.get_logger()
+LONGEST_ANSWER = 10_000
 
 
 class NotDone(Unreachable):
@@ -107,6 +109,30 @@ class Answering:
                 link=self._link(ticket),
             )
 
+    def answer_by_hand(self, ref: str, *, by: str, words: str) -> None:
+        """Answer a right that no plan carries out, once somebody did it: the person gets the operator's words by mail
+        and on their page. Raises Conflict before the address is shown, and for what a plan carries out."""
+        said = words.replace("\x00", "").replace("\r\n", "\n").strip()
+        if not said or len(said) > LONGEST_ANSWER:
+            raise BadInput(
+                f"An answer has 1 to {LONGEST_ANSWER} characters.", remedy="Say what was done, in words for the person."
+            )
+        desk = self._desk
+        with desk.database.begin() as session:
+            ticket = find_ticket(session, ref, lock=True)
+            _require_by_hand(ticket)
+            ticket.outcome = {**ticket.outcome, "by_hand": said}
+            desk.move(session, ticket, State.ANSWERED, by=by)
+            desk.record(session, ticket, "request.answered_by_hand", by=by, private={"words_mark": desk.mark(said)})
+            desk.mail(
+                session,
+                ticket,
+                "answered_by_hand",
+                words=said,
+                authority=self._authority(session, ticket),
+                link=self._link(ticket),
+            )
+
     def answer_nothing_found(self, ref: str, *, by: str, looked_by_hand: str = "") -> None:
         """Answer that nothing is held: only after proof and a plan that looked everywhere and found nothing.
 
@@ -153,12 +179,15 @@ class Answering:
         desk, view = self._desk, self._view(ticket)
         with desk.database.read() as session:
             document = desk.document(session, ticket)
-        made = self._packages.make(ticket, document, view.plan.gaps, actor=by)
+        beyond = [_beyond(stay) for stay in stays_in(view.preview)] if view.preview else []
+        made = self._packages.make(ticket, document, view.plan.gaps, left_out=beyond, actor=by)
         rows = {one.collection: one.rows for one in made.held}
         with desk.database.begin() as session:
             session.add(made.row)
             ticket = self._running(session, ticket.ref)
-            self._close(session, ticket, {"rows": rows, "gaps": _gap_lines(view.plan.gaps), "package": made.row.id}, by)
+            gaps = _gap_lines(view.plan.gaps)
+            outcome = {"rows": rows, "gaps": gaps, "kept": [*beyond, *gaps], "package": made.row.id}
+            self._close(session, ticket, outcome, by)
             zone = document.controller.timezone
             desk.mail(
                 session,
@@ -167,6 +196,7 @@ class Answering:
                 link=desk.page_link(ticket),
                 expires=long_day(day_in(made.row.expires_at, zone), ticket.language),
                 size=size(made.row.size, ticket.language),
+                in_part=Right(ticket.right) is Right.PORTABILITY,
             )
 
     def _delete(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
@@ -237,6 +267,19 @@ class Answering:
         return vars(found) if found else None
 
 
+def _require_by_hand(ticket: TicketRow) -> None:
+    if Right(ticket.right) in CARRIED_OUT:
+        raise Conflict(
+            f"Request {ticket.ref} asks for {ticket.right}, which a plan carries out.", remedy="Make its plan."
+        )
+    require_move(ticket.ref, State(ticket.state), State.ANSWERED)
+    if ticket.identity_at is None:
+        raise Conflict(
+            f"The address of request {ticket.ref} is not shown to be the person's.",
+            remedy="They have a mail with a link; an answer goes there once its button is pressed.",
+        )
+
+
 def _title(collection: str) -> str:
     return plain(collection).capitalize()
 
@@ -254,10 +297,19 @@ def _left(steps: tuple[StepResult, ...]) -> list[dict[str, str]]:
 
 
 def _stay(stay: Mapping[str, Any]) -> dict[str, str]:
-    number = f", {plural(stay['rows'], 'record', 'records')}" if stay["rows"] is not None else ""
     basis = plain(stay["basis"])
     why = stay["reason"] if basis in stay["reason"] else f"{stay['reason']} ({basis})"
-    return {"title": f"{_title(stay['collection'])}{number}", "why": why, "until": stay["until"]}
+    return {"title": _counted(stay), "why": why, "until": stay["until"]}
+
+
+def _beyond(stay: Mapping[str, Any]) -> dict[str, str]:
+    """What a copy leaves out: no ground keeps it, the right does not cover it."""
+    return {"title": _counted(stay), "why": stay["reason"], "until": ""}
+
+
+def _counted(stay: Mapping[str, Any]) -> str:
+    number = f", {plural(stay['rows'], 'record', 'records')}" if stay["rows"] is not None else ""
+    return f"{_title(stay['collection'])}{number}"
 
 
 def _gap_lines(gaps: tuple[Gap, ...]) -> list[dict[str, str]]:

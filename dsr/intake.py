@@ -18,7 +18,6 @@ from core.ids import new_id, new_reference
 from core.one_time import OneTimeToken, issue_token, look_up_token, spend_token
 from core.words import long_day
 from dsr.desk import PERSON, Desk, find_ticket
-from dsr.limits import Limit
 from dsr.states import State
 from dsr.tables import ConversationRow, TicketRow
 from dsr.typed import check_email, check_place, check_right
@@ -33,6 +32,7 @@ CONFIRM: Final = "request_confirm"
 CONFIRM_LASTS: Final = timedelta(days=3)
 # An operator's letter may have come by post: the person has longer to find the mail.
 CONFIRM_LASTS_BY_HAND: Final = timedelta(days=14)
+OLDEST_BY_HAND: Final = timedelta(days=3_653)
 MOST_DETAILS_BYTES: Final = 10_000
 # What Kept carries out from plan to answer; the form offers these, where the policy gives them.
 CARRIED_OUT: Final = frozenset({Right.ACCESS, Right.PORTABILITY, Right.DELETION})
@@ -107,9 +107,11 @@ class Intake:
         source: str,
         language: str = "en",
     ) -> None:
-        """Take the form: an unconfirmed ticket and a mail with a link, or, over a limit, neither; the page is the same.
+        """Take the form: an unconfirmed ticket and a mail with a link, or, for an address over its limit, neither; the
+        page is the same.
 
-        `source` is the network address it came from; it is counted and not kept. Raises FormRefused.
+        `source` is the network address it came from; it is counted and not kept. Raises FormRefused, and TooMuch for a
+        source, or a time, with very many forms: that tells nothing about an address, and no mail is claimed.
         """
         desk, now = self._desk, self._desk.clock.now()
         with desk.database.begin() as session:
@@ -124,9 +126,7 @@ class Intake:
                 language=language,
                 now=now,
             )
-            over = self._over_limit(session, asked.email, source, now)
-            if over:
-                log.warning("requests.form_limited", limit=over)
+            if not self._may_mail(session, asked.email, source, now):
                 return
             ticket = _open(desk, session, asked, version, State.UNCONFIRMED, by=PERSON)
             self._mail_link(session, ticket, CONFIRM_LASTS)
@@ -153,6 +153,8 @@ class Intake:
         received = require_utc(received_at)
         if received > now:
             raise BadInput("The request is received in the future.", remedy="Give the day it came in.")
+        if received < now - OLDEST_BY_HAND:
+            raise BadInput("The request is received more than ten years ago.", remedy="Give the day it came in.")
         if channel not in CHANNELS - {"form"}:
             raise BadInput(f"'{channel}' is no channel.", remedy="Use mail, letter, phone or chat.")
         with desk.database.begin() as session:
@@ -261,17 +263,19 @@ class Intake:
             due=desk.due_words(ticket),
         )
 
-    def _over_limit(self, session: Session, email: str, source: str, now: datetime) -> str:
-        limits, over = self._desk.limits, ""
-        wanted: tuple[tuple[str, str, Limit], ...] = (
-            ("form.all", "", limits.form_in_all),
-            ("form.source", source, limits.form_per_source),
-            ("form.address", email.lower(), limits.form_per_address),
-        )
-        for what, whom, limit in wanted:
-            if not self._desk.counters.take(session, what, whom, limit, now):
-                over = what
-        return over
+    def _may_mail(self, session: Session, email: str, source: str, now: datetime) -> bool:
+        # In this order, and no further once one is passed: nobody uses up what is there for all by what is refused.
+        limits, counters = self._desk.limits, self._desk.counters
+        if not counters.take(session, "form.source", source, limits.form_per_source, now):
+            log.warning("requests.form_limited", limit="form.source")
+            raise TooMuch("Many requests came from your network.", remedy="Nothing was sent. Try again in an hour.")
+        if not counters.take(session, "form.address", email.lower(), limits.form_per_address, now):
+            log.warning("requests.form_limited", limit="form.address")
+            return False
+        if not counters.take(session, "form.all", "", limits.form_in_all, now):
+            log.warning("requests.form_limited", limit="form.all")
+            raise TooMuch("Very many requests come in just now.", remedy="Nothing was sent. Try again in an hour.")
+        return True
 
     def _may_confirm(self, source: str, now: datetime) -> bool:
         # In a transaction of its own: a try counts although the confirming is rolled back.

@@ -16,13 +16,14 @@ from core.clock import day_in
 from core.errors import NotFound
 from core.ids import new_id
 from core.keys import derive_key
-from dsr.answers import Authority, HeldCollection, write_access_letter
+from dsr.answers import Authority, HeldCollection, Letter, write_access_letter
 from dsr.desk import Desk
 from dsr.package_files import PackedFile, zip_package
 from dsr.package_format import new_key, read_sealed, unwrap_key, wrap_key, write_sealed
 from dsr.spool import Spooled, spool
 from dsr.tables import DownloadRow, PackageRow, TicketRow
 from plans.plan import Gap
+from plans.portability import why_not_portable
 from plans.reading import Reading
 from policies.authorities import authority_for
 from policies.clauses import Right
@@ -78,17 +79,29 @@ class Packages:
         self._desk = desk
         self._reading = reading
 
-    def make(self, ticket: TicketRow, document: Document, gaps: Sequence[Gap], *, actor: str) -> MadePackage:
-        """Read the approved plan of a ticket into a sealed file. Repeated after a crash it begins anew."""
+    def make(
+        self,
+        ticket: TicketRow,
+        document: Document,
+        gaps: Sequence[Gap],
+        *,
+        left_out: Sequence[Mapping[str, str]] = (),
+        actor: str,
+    ) -> MadePackage:
+        """Read the approved plan of a ticket into a sealed file. Repeated after a crash it begins anew.
+
+        `left_out`: what the right does not cover, for the letter."""
         if ticket.plan_id is None:
             raise NotFound(f"Request {ticket.ref} has no plan.", remedy="Make one first.")
         package_id, key = new_id("pkg"), new_key()
         work = self._desk.packages / f"{package_id}.work"
         work.mkdir(parents=True, mode=0o700)
         try:
-            spooled = self._spool(ticket.plan_id, work, key, actor)
-            held = tuple(self._held(one) for one in spooled)
-            row = self._seal(package_id, key, ticket, document, held, spooled, gaps)
+            beyond = self._beyond(Right(ticket.right), document)
+            spooled = self._spool(ticket.plan_id, work, key, actor, beyond)
+            held = tuple(self._held(one, beyond.get(one.collection, {})) for one in spooled)
+            letter = self._letter(ticket, document, held, gaps, left_out)
+            row = self._seal(package_id, key, ticket, letter, held, spooled)
         finally:
             shutil.rmtree(work)
         return MadePackage(row=row, held=held)
@@ -133,41 +146,73 @@ class Packages:
             log.info("package.orphan_removed", package=path.name.partition(".")[0])
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
-    def _spool(self, plan_id: str, work: Path, key: bytes, actor: str) -> tuple[Spooled, ...]:
+    def _beyond(self, right: Right, document: Document) -> dict[str, dict[str, str]]:
+        """By collection, the fields of another category that the right does not cover, with the reason."""
+        if right is not Right.PORTABILITY:
+            return {}
+        return {
+            one.id: {
+                name: why
+                for name, field in one.fields.items()
+                if field.category and (why := why_not_portable(document.clauses, field.category))
+            }
+            for one in self._desk.plans.datamap.collections
+        }
+
+    def _spool(
+        self, plan_id: str, work: Path, key: bytes, actor: str, beyond: Mapping[str, Mapping[str, str]]
+    ) -> tuple[Spooled, ...]:
         datamap = self._desk.plans.datamap
         spooled: list[Spooled] = []
         for name, records in self._reading.stream_person(plan_id, actor=actor):
-            spooled.append(spool(datamap.collection(name), records, work / f"{len(spooled)}.spool", key))
+            path, without = work / f"{len(spooled)}.spool", frozenset(beyond.get(name, ()))
+            spooled.append(spool(datamap.collection(name), records, path, key, without=without))
         # Plans read the deepest first; people want their account first.
         return tuple(reversed(spooled))
 
-    def _held(self, one: Spooled) -> HeldCollection:
+    def _held(self, one: Spooled, left_out: Mapping[str, str]) -> HeldCollection:
         datamap = self._desk.plans.datamap
-        categories = datamap.categories(datamap.collection(one.collection))
-        return HeldCollection(collection=one.collection, rows=one.rows, categories=categories, withheld=one.withheld)
+        collection = datamap.collection(one.collection)
+        gone = {field.category for name, field in collection.fields.items() if name in left_out}
+        return HeldCollection(
+            collection=one.collection,
+            rows=one.rows,
+            categories=datamap.categories(collection) - gone,
+            withheld=one.withheld,
+            left_out=left_out,
+        )
+
+    def _letter(
+        self,
+        ticket: TicketRow,
+        document: Document,
+        held: Sequence[HeldCollection],
+        gaps: Sequence[Gap],
+        left_out: Sequence[Mapping[str, str]],
+    ) -> Letter:
+        zone = document.controller.timezone
+        return write_access_letter(
+            ref=ticket.ref,
+            right=Right(ticket.right),
+            document=document,
+            held=held,
+            gaps=gaps,
+            left_out=left_out,
+            received_on=day_in(ticket.received_at, zone),
+            written_on=day_in(self._desk.clock.now(), zone),
+            authority=authority_of(ticket, document),
+        )
 
     def _seal(
         self,
         package_id: str,
         key: bytes,
         ticket: TicketRow,
-        document: Document,
+        letter: Letter,
         held: Sequence[HeldCollection],
         spooled: Sequence[Spooled],
-        gaps: Sequence[Gap],
     ) -> PackageRow:
         desk, now = self._desk, self._desk.clock.now()
-        zone = document.controller.timezone
-        letter = write_access_letter(
-            ref=ticket.ref,
-            right=Right(ticket.right),
-            document=document,
-            held=held,
-            gaps=gaps,
-            received_on=day_in(ticket.received_at, zone),
-            written_on=day_in(now, zone),
-            authority=authority_of(ticket, document),
-        )
         pdf = desk.render_pdf(desk.renderer.text("documents/letter.html", **letter.variables()))
         chunks, packed = zip_package(letter=letter, letter_pdf=pdf, held=held, spooled=spooled, key=key)
         hashed = hashlib.sha256()

@@ -1,11 +1,12 @@
 """The person's page: opened by a code to the proven address, never by the link alone; what it shows and what it lets do."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -18,10 +19,11 @@ from core.ids import new_id
 from core.keys import derive_key
 from dsr.clocks import reckon_ticket
 from dsr.desk import PERSON, Desk, find_ticket, read_events
+from dsr.intake import CARRIED_OUT
 from dsr.package import Download, Packages, PackageView, view_package
 from dsr.states import MOVES, State
 from dsr.tables import PageCodeRow, PageGrantRow, TicketRow
-from dsr.words import RIGHT_WORDS, STATUS, StatusWords
+from dsr.words import BY_HAND, RIGHT_WORDS, STATUS, StatusWords
 from policies.clauses import Right
 from policies.reckoning import Reckoning
 
@@ -45,7 +47,9 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonView:
-    """What the page shows once it is open. `contact` is masked; `package` None where there is none."""
+    """What the page shows once it is open. `contact` is masked; `package` None where there is none.
+
+    `outcome`: what an answered request came to; empty before."""
 
     ref: str
     right: Right
@@ -58,6 +62,7 @@ class PersonView:
     reckoning: Reckoning
     steps: tuple[Step, ...]
     package: PackageView | None
+    outcome: Mapping[str, Any]
     may_withdraw: bool
     zone: str
 
@@ -212,7 +217,7 @@ class PersonPages:
             right=Right(ticket.right),
             right_words=RIGHT_WORDS[Right(ticket.right)],
             state=state,
-            status=STATUS[state],
+            status=_status(ticket, state),
             contact=mask_contact(ticket.contact),
             received_at=ticket.received_at,
             due_on=reckoning.due,
@@ -221,6 +226,7 @@ class PersonPages:
                 Step(at=one.at, words=_WORDS[key]) for one in events if (key := _key(one.kind, one.after)) in _WORDS
             ),
             package=package if package and package.is_open(now) else None,
+            outcome=dict(ticket.outcome) if state is State.ANSWERED else {},
             may_withdraw=State.WITHDRAWN in MOVES[state],
             zone=document.controller.timezone,
         )
@@ -244,6 +250,11 @@ def mask_contact(address: str) -> str:
     """`a•••••@post.example`: enough for its owner to know it, on a page that only they have open."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}•••••@{domain}"
+
+
+def _status(ticket: TicketRow, state: State) -> StatusWords:
+    is_by_hand = state is State.RECEIVED and Right(ticket.right) not in CARRIED_OUT
+    return BY_HAND if is_by_hand else STATUS[state]
 
 
 def _key(kind: str, after: str) -> str:

@@ -18,6 +18,8 @@ from plans.standing import PlanView
 from policies.clauses import Right
 
 RUN: Final = "request.run"
+# What was approved and is not answered yet.
+RUNNABLE: Final = frozenset({State.APPROVED, State.RUNNING, State.PARTLY_DONE})
 
 
 class Planning:
@@ -70,6 +72,16 @@ class Planning:
             if ticket.plan_id != view.plan.id:
                 raise Conflict(f"Request {ticket.ref} has a new plan.", remedy="Look at it and approve that.")
             desk.move(session, ticket, State.APPROVED, by=by, why=reason)
+            post(session, RUN, {"ref": ticket.ref}, now=desk.clock.now())
+
+    def schedule_run(self, ref: str, *, by: str) -> None:
+        """Schedule now what is left of an approved request, and write down who wished it. Raises Conflict."""
+        desk = self._desk
+        with desk.database.begin() as session:
+            ticket = find_ticket(session, ref, lock=True)
+            if State(ticket.state) not in RUNNABLE:
+                raise Conflict(f"Request {ticket.ref} has nothing left to try again.", remedy="Look at it again.")
+            desk.note_event(session, ticket, "run_asked", by=by)
             post(session, RUN, {"ref": ticket.ref}, now=desk.clock.now())
 
     def _planned(self, ticket: TicketRow) -> PlanView:

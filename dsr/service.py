@@ -1,6 +1,6 @@
 """Requests as the other rooms use them: one class over intake, planning, answering, packages and the person's page."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from core.errors import BadInput
 from core.outbox import Event
@@ -11,7 +11,7 @@ from dsr.package import Download, Packages
 from dsr.person_page import PersonPages, PersonView
 from dsr.planning import Planning
 from dsr.states import ENDS, State
-from dsr.views import TicketLine, TicketView, count_states, list_lines, read_view
+from dsr.views import TicketLine, TicketView, count_overdue, count_states, list_lines, read_view
 from plans.execute import Progress
 from plans.reading import Reading
 from policies.clauses import Right
@@ -106,16 +106,30 @@ class Requests:
         right: Right | None = None,
         search: str = "",
         is_open: bool = True,
+        due_before: date | None = None,
         limit: int = 200,
     ) -> list[TicketLine]:
         """Tickets by what is due next; open ones unless a state is given or `is_open` is False."""
         with self._desk.database.read() as session:
-            return list_lines(session, state=state, right=right, search=search, is_open=is_open, limit=limit)
+            return list_lines(
+                session,
+                state=state,
+                right=right,
+                search=search,
+                is_open=is_open,
+                due_before=due_before,
+                limit=limit,
+            )
 
     def count_states(self) -> dict[State, int]:
         """How many tickets are in each state."""
         with self._desk.database.read() as session:
             return count_states(session)
+
+    def count_overdue(self, today: date) -> int:
+        """How many open tickets were due before this day."""
+        with self._desk.database.read() as session:
+            return count_overdue(session, today)
 
     def view(self, ref: str) -> TicketView:
         """Everything about a ticket. Raises NotFound."""
@@ -181,6 +195,10 @@ class Requests:
         """Approve exactly what `PlanPanel.seal` names, and schedule the work."""
         self._planning.approve(ref, by=by, seal=seal, reason=reason)
 
+    def schedule_run(self, ref: str, *, by: str) -> None:
+        """Try again now what is left of an approved request. Raises Conflict where nothing is."""
+        self._planning.schedule_run(ref, by=by)
+
     def run(self, ref: str, *, by: str = "system", on_progress: Progress | None = None) -> State:
         """Carry out an approved request and answer it. Raises NotDone, WaitsForPerson, Conflict."""
         return self._answering.run(ref, by=by, on_progress=on_progress)
@@ -192,6 +210,10 @@ class Requests:
     def refuse(self, ref: str, *, by: str, ground: str, reason: str) -> None:
         """Refuse with a ground of the regime and a reason for the person."""
         self._answering.refuse(ref, by=by, ground=ground, reason=reason)
+
+    def answer_by_hand(self, ref: str, *, by: str, words: str) -> None:
+        """Tell the person what was done for a right that no plan carries out. Raises BadInput, Conflict."""
+        self._answering.answer_by_hand(ref, by=by, words=words)
 
     def answer_nothing_found(self, ref: str, *, by: str, looked_by_hand: str = "") -> None:
         """Answer that nothing is held, after a plan that found nothing."""

@@ -49,9 +49,16 @@ def is_credential(name: str, fideslang: str | None) -> bool:
     return (fideslang or "").startswith(_CREDENTIAL_KEYS) or _CREDENTIAL.search(name) is not None
 
 
-def spool(collection: CollectionSettings, records: Iterable[Mapping[str, Any]], path: Path, key: bytes) -> Spooled:
-    """Read a stream to its end into a sealed file. Memory holds one chunk."""
-    seen = _Seen(collection)
+def spool(
+    collection: CollectionSettings,
+    records: Iterable[Mapping[str, Any]],
+    path: Path,
+    key: bytes,
+    *,
+    without: frozenset[str] = frozenset(),
+) -> Spooled:
+    """Read a stream to its end into a sealed file. Memory holds one chunk. `without`: fields that the right leaves out."""
+    seen = _Seen(collection, without)
     write_sealed(path, seen.lines(records), key)
     return Spooled(
         collection=collection.id,
@@ -66,8 +73,9 @@ def spool(collection: CollectionSettings, records: Iterable[Mapping[str, Any]], 
 class _Seen:
     """What goes by while the records are written."""
 
-    def __init__(self, collection: CollectionSettings) -> None:
+    def __init__(self, collection: CollectionSettings, without: frozenset[str]) -> None:
         self._fields = collection.fields
+        self._without = without
         self.rows = 0
         self.columns: dict[str, None] = {}
         self.withheld: dict[str, None] = {}
@@ -81,6 +89,8 @@ class _Seen:
     def _keep(self, record: Mapping[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in record.items():
+            if name in self._without:
+                continue
             field = self._fields.get(name)
             if is_credential(name, field.fideslang if field else None):
                 self.withheld.setdefault(name)

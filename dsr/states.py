@@ -29,7 +29,8 @@ class State(StrEnum):
 MOVES: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
     {
         State.UNCONFIRMED: frozenset({State.RECEIVED, State.EXPIRED}),
-        State.RECEIVED: frozenset({State.PLANNED, State.REFUSED, State.NOTHING_FOUND, State.WITHDRAWN}),
+        # Answered without a plan: the rights that no plan carries out, done by hand.
+        State.RECEIVED: frozenset({State.PLANNED, State.ANSWERED, State.REFUSED, State.NOTHING_FOUND, State.WITHDRAWN}),
         State.PLANNED: frozenset({State.PLANNED, State.APPROVED, State.REFUSED, State.NOTHING_FOUND, State.WITHDRAWN}),
         # Back to planned: an approval lapses when the plan or what the stores say has changed since.
         State.APPROVED: frozenset({State.PLANNED, State.RUNNING, State.WITHDRAWN}),

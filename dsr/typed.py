@@ -1,5 +1,6 @@
 """What people typed, checked field by field: each check gives the value, or says in `problems` what to put right."""
 
+import unicodedata
 from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
@@ -10,14 +11,17 @@ LONGEST_EMAIL: Final = 254
 
 
 def check_email(text: str, problems: dict[str, str]) -> str:
-    """The address as it is written to; '' and a problem where it is none that mail can go to."""
+    """The address as it is written to, large letters as typed, since a store may hold them so; '' and a problem where it
+    is none that mail can go to."""
     if not text.strip() or len(text) > LONGEST_EMAIL:
         problems["email"] = "Give an e-mail address, like name@post.example."
         return ""
     try:
-        return validate_email(
-            text.strip(), check_deliverability=False, test_environment=True, allow_smtputf8=False
+        typed = unicodedata.normalize("NFC", text.strip())
+        normalized = validate_email(
+            typed, check_deliverability=False, test_environment=True, allow_smtputf8=False
         ).normalized
+        return typed if typed.lower() == normalized.lower() else normalized
     except EmailNotValidError:
         problems["email"] = "This is not an e-mail address. Give one like name@post.example."
         return ""

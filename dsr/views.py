@@ -14,11 +14,12 @@ from dsr.desk import Desk, find_ticket, read_events
 from dsr.grounds import Ground, grounds_for
 from dsr.intake import CARRIED_OUT
 from dsr.package import PackageView, view_package
-from dsr.planning import holds_nothing, seal_of
+from dsr.planning import RUNNABLE, holds_nothing, seal_of
 from dsr.states import ENDS, MOVES, OPEN, State
 from dsr.tables import MessageRow, TicketEventRow, TicketRow
 from dsr.words import RIGHT_NAMES, RIGHT_WORDS, STATE_NAMES
 from ledger.entries import LedgerEntry
+from plans.build_request import READ_RIGHTS
 from plans.plan import Gap
 from plans.standing import PlanView
 from policies.clauses import Right
@@ -37,6 +38,7 @@ class Act(StrEnum):
     ASK_AGAIN = "ask_again"
     SET_REGIME = "set_regime"
     NOTE = "note"
+    ANSWER_BY_HAND = "answer_by_hand"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +171,26 @@ class TicketView:
     def state(self) -> State:
         return self.line.state
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is answered by a copy of records: nothing is changed in a store."""
+        return self.line.right in READ_RIGHTS
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether a plan carries the right out; the others are done by hand."""
+        return self.line.right in CARRIED_OUT
+
 
 def list_lines(
-    session: Session, *, state: State | None, right: Right | None, search: str, is_open: bool, limit: int
+    session: Session,
+    *,
+    state: State | None,
+    right: Right | None,
+    search: str,
+    is_open: bool,
+    due_before: date | None,
+    limit: int,
 ) -> list[TicketLine]:
     """Tickets by what is due next; `search` is a reference or its start, or a whole address."""
     wanted = sa.select(TicketRow).order_by(TicketRow.due_on.is_(None), TicketRow.due_on, TicketRow.received_at)
@@ -184,6 +203,8 @@ def list_lines(
         wanted = wanted.where(TicketRow.state.not_in(hidden))
     if right is not None:
         wanted = wanted.where(TicketRow.right == right.value)
+    if due_before is not None:
+        wanted = wanted.where(TicketRow.due_on < due_before)
     if text := search.strip():
         as_ref = TicketRow.ref.startswith(text.upper(), autoescape=True)
         wanted = wanted.where(sa.or_(as_ref, sa.func.lower(TicketRow.contact) == text.lower()))
@@ -195,6 +216,13 @@ def count_states(session: Session) -> dict[State, int]:
     wanted = sa.select(TicketRow.state, sa.func.count()).where(TicketRow.is_test.is_(False)).group_by(TicketRow.state)
     found = {State(state): number for state, number in session.execute(wanted)}
     return {state: found.get(state, 0) for state in State}
+
+
+def count_overdue(session: Session, today: date) -> int:
+    """How many open tickets were due before a day, tests left out."""
+    is_open = TicketRow.state.in_([one.value for one in OPEN])
+    wanted = sa.select(sa.func.count()).where(is_open, TicketRow.due_on < today, TicketRow.is_test.is_(False))
+    return session.execute(wanted).scalar_one()
 
 
 def read_view(desk: Desk, ref: str) -> TicketView:
@@ -285,7 +313,8 @@ def _acts(ticket: TicketRow, plan: PlanView | None) -> frozenset[Act]:
         Act.APPROVE: state is State.PLANNED and sound,
         Act.REFUSE: State.REFUSED in MOVES[state],
         Act.NOTHING_FOUND: state is State.PLANNED and nothing,
-        Act.RUN: state in (State.APPROVED, State.RUNNING, State.PARTLY_DONE),
+        Act.RUN: state in RUNNABLE,
+        Act.ANSWER_BY_HAND: state is State.RECEIVED and proven and not carried_out,
         Act.WITHDRAW: State.WITHDRAWN in MOVES[state],
         Act.ASK_AGAIN: state is State.RECEIVED and not proven,
         Act.SET_REGIME: state not in ENDS,

@@ -47,6 +47,10 @@ class StatusWords:
     body: str
 
 
+# Before somebody has done by hand what no plan carries out.
+BY_HAND: Final = StatusWords(
+    title="A person works on your request", body="You do not need to do anything. You get a mail when it is done."
+)
 STATUS: Final[Mapping[State, StatusWords]] = {
     State.UNCONFIRMED: StatusWords(
         title="We wait for you", body="Open the link in our mail and press the button on its page."

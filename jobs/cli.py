@@ -7,6 +7,7 @@ import sys
 import click
 
 from core.errors import KeptError
+from core.log import configure_logging
 from jobs.commands.doctor import doctor
 from jobs.commands.due import due
 from jobs.commands.install import init
@@ -34,6 +35,7 @@ for command in COMMANDS:
 
 def run_command_line(wiring: Wiring) -> None:
     """Run one command; an error of Kept's own ends with its words and its exit status."""
+    configure_logging()  # to standard error: with `--json` there is one document on standard output and nothing else
     try:
         kept(obj=wiring)
     except KeptError as error:

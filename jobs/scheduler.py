@@ -25,7 +25,7 @@ log = structlog.get_logger()
 logging.getLogger("apscheduler").setLevel(logging.ERROR)
 LEADER: Final = "scheduler"
 # A leader that died is missed for this long and a third more: mail waits meanwhile.
-LEADER_LASTS: Final = timedelta(seconds=15)
+LEADER_LASTS: Final = timedelta(seconds=10)
 BEAT_EVERY: Final = timedelta(seconds=60)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from core.errors import NotFound
 from notify.mail import OUTBOX_FOLDER
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_]+@[A-Za-z0-9.\-]+")
+_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,60}@[A-Za-z0-9.\-]{1,180}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Mailbox:
         return self._path(name).read_bytes()
 
     def _path(self, name: str) -> Path:
-        path = self._folder / f"{name}.eml"
+        path = self._folder / f"{name}.eml"  # a file's name has at most 255 bytes
         if not _NAME.fullmatch(name) or not path.is_file():
             raise NotFound("There is no such mail.", remedy="It may have been deleted: look at the list again.")
         return path

@@ -10,6 +10,7 @@ from core.settings import CollectionSettings
 from plans.holds import Hold, hold_condition
 from plans.people import Found, FoundCollection
 from plans.plan import Gap, Plan, Stays, Step, StepDeed, Trigger, TriggerKind, step_id
+from plans.portability import why_not_portable
 from policies.clauses import Clause, RetentionClause, RetentionException, Right, RightClause
 from stores.conditions import AllOf, Before, Condition, Not
 from stores.contract import Capability
@@ -57,7 +58,10 @@ def build_request(
     plan_id = plan_id or new_id("plan")
     # Deepest first: every collection leads to one found before it, and the account that identifies was found first.
     for place in reversed(found.collections):
-        if right in READ_RIGHTS:
+        beyond = _beyond(request, place) if right is Right.PORTABILITY else None
+        if beyond is not None:
+            stays.append(beyond)
+        elif right in READ_RIGHTS:
             steps.append(_step(request, place, StepDeed.EXPORT, place.condition))
         elif right is Right.DELETION:
             gap = _cannot_delete(request, place)
@@ -97,6 +101,12 @@ def _step(request: _Request, place: FoundCollection, deed: StepDeed, condition: 
         time=collection.time,
         title=f"{word} the person's records of {place.collection}",
     )
+
+
+def _beyond(request: _Request, place: FoundCollection) -> Stays | None:
+    """What a copy to take elsewhere leaves out, with the reason; None where the right covers the collection."""
+    why = why_not_portable(request.clauses, request.datamap.collection(place.collection).category)
+    return _stays(place, request.clause, Right.PORTABILITY.value, "", why, place.condition) if why else None
 
 
 def _divide(request: _Request, place: FoundCollection) -> Iterator[Step | Stays]:

@@ -55,8 +55,8 @@ class Found:
 
 
 def clean_identifiers(given: Mapping[str, Sequence[str]]) -> Identifiers:
-    """Identifiers as they are compared: Unicode NFC, no space around; an address as given and with its domain in lower
-    case. Refuses empty ones; stops at those that many people share."""
+    """Identifiers as they are compared: Unicode NFC, no space around; an address as given, with its domain in lower case,
+    and all in lower case. Refuses empty ones; stops at those that many people share."""
     cleaned: dict[str, tuple[str, ...]] = {}
     for kind, values in given.items():
         forms = {form for value in values for form in _forms(kind, value)}
@@ -133,7 +133,7 @@ def _forms(kind: str, value: str) -> Iterator[str]:
         raise NeedsReview(
             f"This value of '{kind}' is one that many people share.", remedy="Ask the person for another identifier."
         )
-    yield from {text, folded}
+    yield from {text, folded, folded.lower()} if kind == "email" else {text}
 
 
 def _is_account(datamap: DataMap, collection: str) -> bool:

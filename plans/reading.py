@@ -58,7 +58,8 @@ class Reading:
         with self._database.begin() as session:
             lease.require(session)
             row = session.get_one(StepRow, step.id)
-            row.state, row.started_at = StepState.INTENDED, self._clock.now()
+            # Broken off and begun anew: what an earlier reading counted is not this one's.
+            row.state, row.rows, row.started_at, row.ended_at = StepState.INTENDED, 0, self._clock.now(), None
             row.intent = self._record(session, plan, step, actor, "intent", {})
 
     def _end(self, plan: Plan, step: Step, lease: HeldLease, actor: str, rows: int) -> None:

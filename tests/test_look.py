@@ -181,9 +181,10 @@ MAIL: dict[str, Any] = {
     "kept_back": [{"title": "Invoices", "why": "tax law asks for them (Art. 17(3)(b) GDPR)", "until": "31 December 2036"}],
     "reason": LONG, "ground": "Article 12(5) GDPR: a request that is clearly excessive may be refused.",
     "authority": AUTHORITY, "clause": "request-logs", "rows": 412906,
+    "words": f"We put your name right.\nIt is Marta now.\n\n{LONG}",
 }  # fmt: skip
 MAIL_MORE = {"asked_at": "11 June 2026", "received": "11 June 2026", "done_on": "12 June 2026", "size": "4.2 MB",
-             "searched": 6, "policy_link": "https://ccr.example/privacy"}  # fmt: skip
+             "searched": 6, "in_part": True, "policy_link": "https://ccr.example/privacy"}  # fmt: skip
 MAIL_LESS: dict[str, Any] = {"kept_back": [], "authority": None}
 LETTER: dict[str, Any] = {
     "controller": CONTROLLER, "ref": "R-1043", "person_name": "Marta Quillfeather", "date": "12 June 2026",

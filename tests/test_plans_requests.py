@@ -75,8 +75,17 @@ def test_only_proven_identifiers_are_followed(rooms: Rooms, gateway: Gateway) ->
 
 
 def test_addresses_are_compared_after_normal_form_and_with_a_lower_case_domain() -> None:
-    """The local part stays as it is; a decomposed letter is the composed one."""
-    assert clean_identifiers({"email": ["Jose\u0301@Mail.TEST"]})["email"] == ("José@Mail.TEST", "José@mail.test")
+    """As typed, with the domain in lower case, and all in lower case; a decomposed letter is the composed one."""
+    forms = clean_identifiers({"email": ["Jose\u0301@Mail.TEST"]})["email"]
+    assert forms == ("José@Mail.TEST", "José@mail.test", "josé@mail.test")
+    assert clean_identifiers({"user_id": ["U-7@Mail.TEST"]})["user_id"] == ("U-7@Mail.TEST",)
+
+
+@pytest.mark.parametrize("stored", ["Anna.Q@Post.EXAMPLE", "Anna.Q@post.example", "anna.q@post.example"])
+def test_an_address_is_met_as_a_store_may_have_written_it(rooms: Rooms, gateway: Gateway, stored: str) -> None:
+    """Typed with large letters, it is found as typed, with a small domain, and in small letters."""
+    gateway.run("UPDATE users SET email = ? WHERE id = 'u1'", [(stored,)])
+    assert find(rooms.datamap, {"email": ["Anna.Q@Post.EXAMPLE"]}).total == 30
 
 
 @pytest.mark.parametrize("value", ["test@example.com", "null", " N/A "])

@@ -27,6 +27,8 @@ from jobs.services import Services, Wiring
 
 FIRST_PORT = 8080
 LAST_PORT = 8099
+# Read before the application says no in words: more than a form ever has, less than fills a disk.
+LARGEST_BODY = 16 * 1024 * 1024
 
 
 @click.command()
@@ -44,7 +46,9 @@ def serve(wiring: Wiring, host: str, port: int | None) -> None:
         wiring.open_services(path, links_at=_links_at(settings, listener.getsockname()[1])) as kept,
     ):
         scheduler = Scheduler(kept, standing_jobs(kept))
-        server = create_server(wiring.make_web(kept), sockets=[listener], threads=8, ident="kept")
+        server = create_server(
+            wiring.make_web(kept), sockets=[listener], threads=8, ident="kept", max_request_body_size=LARGEST_BODY
+        )
         signal.signal(signal.SIGTERM, _stop)
         scheduler.start()
         _announce(kept)

@@ -1,0 +1,109 @@
+"""Who may reach which address: every endpoint is decided here, and one that is not is refused."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from flask import Flask, abort, request
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from core.operators import Permission, token_scopes
+from web.services import services
+
+
+class Open(StrEnum):
+    """ANYONE: no sign-in. PERSON: a person who has shown control of the contact; the view checks which. HOUSE: open
+    from loopback, or with a token."""
+
+    ANYONE = "anyone"
+    PERSON = "person"
+
+
+Rule = Open | Permission | str  # a str is the scope a machine's token must carry
+
+ACCESS: Final[dict[str, Rule]] = {
+    "static": Open.ANYONE,
+    "health.healthz": Open.ANYONE,
+    "health.readyz": Open.ANYONE,
+    "signin.sign_in": Open.ANYONE,
+    "signin.sign_out": Permission.READ,
+    "signin.choose_password": Open.ANYONE,
+    "theme.choose_theme": Open.ANYONE,
+    "public.home": Open.ANYONE,
+    "public.policy": Open.ANYONE,
+    "public.versions": Open.ANYONE,
+    "public.version": Open.ANYONE,
+    "public.alias": Open.ANYONE,
+    "public.current": Open.ANYONE,
+    "public.promises": Open.ANYONE,
+    "person.new_request": Open.ANYONE,
+    "person.sent": Open.ANYONE,
+    "person.confirm": Open.ANYONE,
+    "person.page": Open.PERSON,
+    "person.send_code": Open.PERSON,
+    "person.enter_code": Open.PERSON,
+    "person.withdraw": Open.PERSON,
+    "person.package": Open.PERSON,
+    "console.home": Permission.READ,
+    "console.requests": Permission.READ,
+    "console.open_request": Permission.WORK_REQUESTS,
+    "console.ticket": Permission.READ,
+    "console.note": Permission.WORK_REQUESTS,
+    "console.plan": Permission.WORK_REQUESTS,
+    "console.approve": Permission.WORK_REQUESTS,
+    "console.refuse": Permission.WORK_REQUESTS,
+    "console.nothing_found": Permission.WORK_REQUESTS,
+    "console.answer_by_hand": Permission.WORK_REQUESTS,
+    "console.retry": Permission.WORK_REQUESTS,
+    "console.ask_again": Permission.WORK_REQUESTS,
+    "console.withdraw": Permission.WORK_REQUESTS,
+    "console.set_regime": Permission.WORK_REQUESTS,
+    "console.ticket_status": Permission.READ,
+    "console.promises": Permission.READ,
+    "console.retention": Permission.READ,
+    "console.approve_sweep": Permission.APPROVE_SWEEPS,
+    "console.policy": Permission.READ,
+    "console.ledger": Permission.READ,
+    "console.verify_ledger": Permission.READ,
+    "console.outbox": Permission.READ,
+    "console.mail": Permission.READ,
+    "api.promises": "promises:read",
+}
+
+
+def enforce_access(app: Flask) -> None:
+    """Check every request against the table before its view runs."""
+
+    @app.before_request
+    def check() -> Response | None:
+        if request.endpoint is None:
+            return None  # no such address: the 404 page answers
+        rule = ACCESS.get(request.endpoint)
+        if rule is None:
+            abort(403)
+        if isinstance(rule, Open):
+            return None
+        if isinstance(rule, Permission):
+            return _check_operator(app, rule)
+        _check_token(rule)
+        return None
+
+
+def _check_operator(app: Flask, permission: Permission) -> Response | None:
+    if not current_user.is_authenticated:
+        unauthorized: Response = app.login_manager.unauthorized()  # type: ignore[attr-defined]
+        return unauthorized
+    if not current_user.operator.may(permission):
+        abort(403)
+    return None
+
+
+def _check_token(scope: str) -> None:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        abort(401)
+    with services().database.read() as session:
+        if scope not in token_scopes(session, token.strip()):
+            abort(403)

@@ -1,0 +1,219 @@
+"""The first page of the console: what to do now, the last runs, and how the promises stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from flask import render_template, url_for
+from flask_login import current_user
+
+from core.words import count, day_left, due_state, long_day, plural, short_day
+from dsr.intake import CARRIED_OUT
+from dsr.states import State as Progress
+from dsr.views import TicketLine
+from promises.board import WORST_FIRST
+from promises.states import State
+from retention.tables import RunState
+from retention.views import SweepRun
+from web.console_blueprint import blueprint
+from web.context import controller_zone
+from web.glance import board, count_states, open_requests, waiting_approvals
+from web.services import services
+from web.words import say_number
+
+RUNS: Final = 8
+REQUESTS_SHOWN: Final = 6
+# What an operator does next with a request in this state.
+NEXT_MOVES: Final = {Progress.RECEIVED: "Make a plan", Progress.PLANNED: "Review", Progress.PARTLY_DONE: "Look"}
+BROKEN_SHOWN: Final = 5
+RESULTS: Final = {
+    RunState.DONE: ("kept", "Read back: 0 left"),
+    RunState.FAILED: ("broken", "Left work undone"),
+    RunState.PAUSED: ("waiting", "Paused, goes on"),
+    RunState.RUNNING: ("now", "Running"),
+    RunState.CLAIMED: ("now", "Begins"),
+    RunState.WAITING: ("stopped", "Waits for approval"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One line of the last runs."""
+
+    clause: str
+    state: str
+    word: str
+    rows: int
+    took: timedelta | None
+    at: datetime
+
+
+@blueprint.get("/")
+def home() -> str:
+    """What needs a person, first."""
+    kept = services()
+    with kept.database.read() as session:
+        version = kept.policies.in_force(session)
+    todo = [*_requests_to_do(), *_approvals_to_do(), *_promises_to_do()]
+    if version is None:
+        text = "Every page of the console begins with it. Run kept policy publish."
+        todo.insert(
+            0,
+            {
+                "state": "due",
+                "title": "Publish a policy",
+                "href": url_for("console.policy"),
+                "sub": text,
+                "act": "Look at the draft",
+            },
+        )
+    counts = count_states()
+    return render_template(
+        "console/home.html",
+        here="home",
+        greeting=_greet(),
+        says=_say(len(todo)),
+        figures=_figures(),
+        todo=todo,
+        runs=_last_runs() if version else [],
+        parts=[(state.value, counts[state], state.value) for state in WORST_FIRST if counts[state]],
+    )
+
+
+def _greet() -> str:
+    hour = services().clock.now().astimezone(controller_zone()).hour
+    part = "morning" if 4 <= hour < 12 else "afternoon" if 12 <= hour < 18 else "evening"
+    return f"Good {part}, {current_user.operator.name.split()[0]}"
+
+
+def _say(todo: int) -> str:
+    today = long_day(_today())
+    broken, late = count_states()[State.BROKEN], open_requests(_today()).overdue
+    needs = f"{say_number(todo)} {'thing needs' if todo == 1 else 'things need'} you." if todo else "Nothing needs you."
+    overdue = f" {plural(late, 'request is', 'requests are')} overdue." if late else ""
+    return f"{today}. {needs}{overdue}" + (f" {plural(broken, 'promise is', 'promises are')} broken." if broken else "")
+
+
+def _figures() -> list[dict[str, Any]]:
+    counts, waiting, requests = count_states(), waiting_approvals(), open_requests(_today())
+    total, board_at = sum(counts.values()), url_for("console.promises")
+    return [
+        {
+            "number": requests.overdue,
+            "word": "overdue",
+            "href": url_for("console.requests", state="overdue"),
+            "state": "broken" if requests.overdue else "",
+        },
+        {
+            "number": requests.number,
+            "word": "open requests" if requests.number != 1 else "open request",
+            "href": url_for("console.requests"),
+        },
+        {
+            "number": len(waiting),
+            "word": "sweeps wait for approval" if len(waiting) != 1 else "sweep waits for approval",
+            "href": url_for("console.retention"),
+            "state": "due" if waiting else "",
+        },
+        {
+            "number": counts[State.BROKEN],
+            "word": "promises broken",
+            "href": f"{board_at}?state=broken",
+            "state": "broken" if counts[State.BROKEN] else "",
+        },
+        {
+            "number": counts[State.DUE],
+            "word": "promises due",
+            "href": f"{board_at}?state=due",
+            "state": "due" if counts[State.DUE] else "",
+        },
+        {
+            "number": counts[State.KEPT],
+            "word": "promises kept",
+            "href": f"{board_at}?state=kept",
+            "state": "kept",
+            "rest": f"of {count(total)}",
+        },
+    ]
+
+
+def _today() -> date:
+    return services().clock.now().astimezone(controller_zone()).date()
+
+
+def _open_tickets() -> list[TicketLine]:
+    return [one for one in services().requests.list_tickets() if not one.is_test]
+
+
+def _requests_to_do() -> list[dict[str, Any]]:
+    """Requests whose next move is an operator's, those due first; no name or address of a person stands here."""
+    today = _today()
+    asks = [one for one in _open_tickets() if one.state in NEXT_MOVES][:REQUESTS_SHOWN]
+    return [
+        {
+            "state": due_state(one.due_on, today) if one.due_on else "plain",
+            "icon": "inbox" if not one.due_on or due_state(one.due_on, today) == "plain" else "",
+            "title": f"{one.right_name}, {one.ref}",
+            "href": url_for("console.ticket", ref=one.ref),
+            "sub": (f"Due {short_day(one.due_on, today)}, {day_left(one.due_on, today)}. " if one.due_on else "")
+            + one.state_name,
+            "act": _next_move(one),
+        }
+        for one in asks
+    ]
+
+
+def _next_move(line: TicketLine) -> str:
+    if line.state is Progress.RECEIVED and not line.identity_shown:
+        return "Look"  # it is the person's move, and theirs may not come
+    if line.state is Progress.RECEIVED and line.right not in CARRIED_OUT:
+        return "Answer"
+    return NEXT_MOVES[line.state]
+
+
+def _approvals_to_do() -> list[dict[str, Any]]:
+    return [
+        {
+            "state": "stopped",
+            "title": f"The sweep of {one.clause} waits for approval",
+            "href": f"{url_for('console.retention')}#waiting-{one.clause}",
+            "sub": f"{plural(one.sweep.rows, 'row', 'rows')}. {one.reason} Nothing was deleted.",
+            "act": "Look",
+        }
+        for one in waiting_approvals()
+    ]
+
+
+def _promises_to_do() -> list[dict[str, Any]]:
+    """Promises that evidence says are broken, one by one; those that nothing has looked at, as one line."""
+    broken = [one for one in board().clauses if one.state is State.BROKEN]
+    proven = [one for one in broken if one.checked_at is not None]
+    at = url_for("console.promises")
+    items = [
+        {"state": "broken", "title": one.sentence, "href": f"{at}#{one.clause_id}", "sub": one.proof, "act": "See"}
+        for one in proven[:BROKEN_SHOWN]
+    ]
+    unproven = len(broken) - len(proven)
+    if unproven:
+        title = f"{plural(unproven, 'promise was', 'promises were')} never checked"
+        sub = "Without evidence a promise counts as broken. The board says for each what would look at it."
+        items.append(
+            {"state": "gap", "title": title, "href": f"{at}?state=broken", "sub": sub, "act": "Open the board"}
+        )
+    return items
+
+
+def _last_runs() -> list[Run]:
+    sweeps = services().sweeps
+    runs = [run for one in sweeps.clauses() for run in sweeps.state(one.clause.id).runs[:RUNS] if run.state in RESULTS]
+    return [_run(one) for one in sorted(runs, key=lambda run: run.started_at, reverse=True)[:RUNS]]
+
+
+def _run(run: SweepRun) -> Run:
+    state, word = RESULTS[run.state]
+    if run.state is RunState.DONE and run.remaining:
+        state, word = "held", f"{count(run.remaining)} left, each with its reason"
+    took = run.ended_at - run.started_at if run.ended_at else None
+    return Run(clause=run.clause, state=state, word=word, rows=run.rows, took=took, at=run.started_at)

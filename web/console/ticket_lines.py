@@ -1,0 +1,279 @@
+"""What the page of a request shows, put into lines: values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from babel import Locale
+
+from core.clock import day_in
+from core.words import count, plural, short_day
+from dsr.states import ENDS, State
+from dsr.views import Act, PlanPanel, StepLine, TicketView, TimelineLine
+from dsr.words import RIGHT_NAMES
+from policies.regimes import all_regimes
+from web.person.path import tell
+
+MAILS: Final = {
+    "request_confirm": "Mail with the link that proves the address",
+    "request_received": "Mail that we have the request",
+    "request_refused": "Mail with the refusal, its reason, and where to complain",
+    "nothing_found": "Mail that we hold nothing",
+    "answered_by_hand": "Mail with what was done",
+    "package_ready": "Mail that the copy is ready",
+    "deletion_done": "Mail with what was deleted and what stays",
+    "status_code": "Mail with a code for the person’s page",
+}
+HAPPENED: Final = {
+    "asked_again": ("now", "The link was sent again"),
+    "run_asked": ("now", "Tried again"),
+    "handed_out": ("kept", "The copy was handed out"),
+    "page_opened": ("plain", "The person’s page was opened with a code"),
+    "downloaded": ("kept", "The copy was fetched with a code"),
+    "paused": ("held", "The clock was stopped"),
+    "resumed": ("now", "The clock runs again"),
+    "extended": ("due", "The time was extended"),
+}
+MOVED: Final = {
+    State.RECEIVED: ("now", "Received"),
+    State.PLANNED: ("due", "The plan was made"),
+    State.APPROVED: ("now", "The plan was approved"),
+    State.RUNNING: ("now", "The work began"),
+    State.PARTLY_DONE: ("broken", "A step failed"),
+    State.ANSWERED: ("kept", "Answered"),
+    State.REFUSED: ("plain", "Refused"),
+    State.NOTHING_FOUND: ("kept", "Answered: nothing found"),
+    State.WITHDRAWN: ("plain", "Withdrawn"),
+    State.EXPIRED: ("plain", "The link was never used"),
+}
+STEP_LOOKS: Final = {
+    "planned": "todo",
+    "intended": "now",
+    "done": "kept",
+    "left": "held",
+    "failed": "broken",
+    "waiting": "waiting",
+}
+DEEDS: Final = {"export": "read out for the copy", "delete": "delete", "revoke": "revoke"}
+ENTRIES: Final = {
+    "request.received": "Received, version pinned",
+    "request.identity": "Address proven",
+    "request.planned": "Plan frozen",
+    "request.approved": "Plan approved",
+    "request.running": "Work began",
+    "request.partly_done": "Step failed",
+    "request.answered": "Answered",
+    "request.answered_by_hand": "Told what was done by hand",
+    "request.outcome_told": "Outcome told to the person",
+    "request.refused": "Refused",
+    "request.nothing_found": "Nothing found, told",
+    "request.withdrawn": "Withdrawn",
+    "request.downloaded": "Copy fetched",
+    "request.regime": "Law set",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """The one thing that the page asks for. `act` names the form; '' where nothing is to be done."""
+
+    title: str
+    text: str
+    act: str = ""
+    word: str = ""
+    icon: str = "check"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """One line of what happened. `kind`: theirs, ours, note or event; `look` is for events."""
+
+    kind: str
+    at: datetime
+    text: str
+    name: str = ""
+    about: str = ""
+    look: str = "plain"
+
+
+def heading(view: TicketView) -> Heading | None:
+    """What to do next, with the size of it in the button's word; None once the request is closed or runs."""
+    acts, plan = view.acts, view.plan
+    if view.state in ENDS or view.state in (State.APPROVED, State.RUNNING, State.UNCONFIRMED):
+        return None
+    if view.state is State.PARTLY_DONE:
+        text = "It is tried again by itself. Put right what is named in the plan, or make a new plan and approve that."
+        return Heading(
+            title="A step failed, the rest is done", text=text, act="retry", word="Try again now", icon="undo"
+        )
+    if Act.ASK_AGAIN in acts:
+        text = "A mail with a link went there. Nothing is looked for before its button is pressed."
+        return Heading(
+            title="Waits for the person to prove the address",
+            text=text,
+            act="ask_again",
+            word="Send the link again",
+            icon="mail",
+        )
+    if plan is None:
+        return _first(view)
+    if plan.blocked:
+        return Heading(
+            title="A store did not answer", text=" ".join(plan.blocked), act="plan", word="Look again", icon="search"
+        )
+    if plan.nothing_found:
+        text = "No store holds anything under the proven address."
+        return Heading(title="Nothing was found", text=text, act="nothing_found", word="Answer: nothing found")
+    return _approval(plan, is_copy=view.is_copy)
+
+
+def _first(view: TicketView) -> Heading:
+    if Act.MAKE_PLAN in view.acts:
+        text = "Every store is asked for the proven address. Nothing is changed by looking."
+        return Heading(title="Look where their data is", text=text, act="plan", word="Make the plan", icon="search")
+    text = "No plan carries out this right. Do it where the data is, then tell the person what was done."
+    return Heading(title=f"{RIGHT_NAMES[view.line.right]} is done by hand", text=text)
+
+
+def _approval(plan: PlanPanel, *, is_copy: bool) -> Heading:
+    stay = f"{count(plan.staying)} stay{'s' if plan.staying == 1 else ''}" if plan.staying else ""
+    total = plural(plan.total, "record", "records")
+    if is_copy and not plan.steps:
+        title, word = "Nothing falls under this right", "Approve: tell what is left out"
+        text = "The person gets a letter that says what is left out and why."
+    elif is_copy:
+        left = f", {count(plan.staying)} left out" if plan.staying else ""
+        title, word = f"Approve the copy: {total}{left}", f"Approve: export {total}"
+        text = "They go into a package that the person opens with a code. Nothing is changed in the stores."
+    elif plan.total:
+        verb = "goes" if plan.total == 1 else "go"
+        title, word = f"Approve the plan: {total} {verb}{f', {stay}' if stay else ''}", f"Approve: delete {total}"
+        text = "It cannot be undone. Each step is read back, and the person is told what is left and why."
+    else:
+        title, word = f"Nothing can go, {stay or 'some of it stays'}", "Approve: tell what stays"
+        text = "The person is told what stays and why."
+    return Heading(title=title, text=text, act="approve", word=word)
+
+
+def talk_lines(view: TicketView, names: Mapping[str, str]) -> list[Talk]:
+    """What happened, the earliest first: their words, our mails, notes and events."""
+    lines = [_happened(one, view, names) for one in view.timeline]
+    for message in view.messages:
+        if message.direction == "note":
+            name = names.get(message.author, "an operator")
+            lines.append(Talk(kind="note", at=message.at, text=message.body, name=name, about="only we see this"))
+        else:
+            text = MAILS.get(message.body, f"Mail {message.body}")
+            lines.append(Talk(kind="mail", at=message.at, text=text, look="plain"))
+            if message.body == "answered_by_hand":
+                lines.append(_answer(view, message.at, names))
+    if view.details:
+        at = view.line.received_at
+        lines.append(Talk(kind="theirs", at=at, text=view.details, name=view.line.contact, about="in the form"))
+    order = {"theirs": 0, "ours": 0, "event": 1, "mail": 2, "note": 3}
+    return sorted(lines, key=lambda one: (one.at, order[one.kind]))
+
+
+def _answer(view: TicketView, at: datetime, names: Mapping[str, str]) -> Talk:
+    by = next((one.by for one in view.timeline if one.after is State.ANSWERED), "")
+    words, name = str(view.outcome.get("by_hand", "")), names.get(by, "an operator")
+    return Talk(kind="ours", at=at, text=words, name=name, about=f"to {view.line.contact or 'a forgotten address'}")
+
+
+def _happened(one: TimelineLine, view: TicketView, names: Mapping[str, str]) -> Talk:
+    who = names.get(one.by, "")
+    by = f" by {who}" if who else ""
+    if one.kind == "opened":
+        text = "Asked with the form" if one.by == "person" else f"Opened{by}"
+        return Talk(kind="event", at=one.at, text=f"{text}: {view.right_words}", look="new")
+    if one.kind == "identity":
+        return Talk(kind="event", at=one.at, text=f"Showed control of {view.line.contact}", look="kept")
+    if one.kind == "regime":
+        return Talk(kind="event", at=one.at, text=f"Put under another law{by}: {_regimes(one.why)}", look="now")
+    look, words = HAPPENED.get(one.kind) or MOVED.get(one.after, ("plain", one.after_name))
+    why = f": {one.why}" if one.why else ""
+    return Talk(kind="event", at=one.at, text=f"{words}{by}{why}", look=look)
+
+
+def _regimes(why: str) -> str:
+    before, _, after = why.partition(" to ")
+    known = all_regimes()
+    names = [known[name].name if name in known else "not said" for name in (before, after)]
+    return " to ".join(names)
+
+
+def reckoning_lines(view: TicketView) -> dict[str, Any]:
+    """How the due date came about, event by event, and its sum."""
+    zone = view.zone
+    received = day_in(view.line.received_at, zone)
+    *lines, last = view.reckoning.lines
+    items = [
+        {
+            "when": short_day(received, received) if number == 0 else "",
+            "says": line.words,
+            "gives": "" if number == 0 else short_day(line.day, received),
+            "out": not line.binds,
+        }
+        for number, line in enumerate(lines)
+    ]
+    return {"items": items, "sum": {"says": last.words, "gives": short_day(last.day, received)}}
+
+
+def plan_lines(view: TicketView) -> list[dict[str, Any]]:
+    """The steps of the plan in the order they run."""
+    if view.plan is None:
+        return []
+    return [_step(step) for step in view.plan.steps]
+
+
+def _step(step: StepLine) -> dict[str, Any]:
+    look = STEP_LOOKS.get(step.state, "todo")
+    number = step.done if step.state in ("done", "left") else step.rows
+    held = f" · {count(step.held)} under a hold stay" if step.held else ""
+    left = f" · {count(step.remaining)} left" if step.remaining else ""
+    note = f" · {step.note}" if step.note else ""
+    return {
+        "state": "broken" if step.blocked and look == "todo" else look,
+        "name": f"{step.store}.{step.at}" if step.at else step.collection,
+        "amount": "–" if number is None else count(number),
+        "sub": f"{DEEDS.get(step.deed, step.deed)} · {_clause_words(step.clause)}{held}{left}{note}",
+        "why": step.error or step.blocked or "",
+    }
+
+
+def _clause_words(clause: str) -> str:
+    return f"clause {clause}" if clause else "by the right itself"
+
+
+def told_lines(view: TicketView) -> Any:
+    """What the request came to, once it is answered."""
+    is_by_plan = view.state is State.ANSWERED and view.plan is not None
+    return tell(view.line.right, view.outcome) if is_by_plan else None
+
+
+def facts_of(view: TicketView) -> dict[str, str]:
+    """The person as far as they said who they are."""
+    lives = ""
+    if view.country:
+        names = Locale.parse("en").territories
+        lives = str(names.get(view.country, view.country)) + (f", {view.subdivision}" if view.subdivision else "")
+    return {"contact": view.line.contact or "forgotten", "lives": lives}
+
+
+def evidence_lines(view: TicketView, link: Callable[[str], str]) -> list[dict[str, Any]]:
+    """The entries that mark the way of this request, the latest first; those of single steps stand in the ledger."""
+    settled = [one for one in view.evidence if one.position is not None and one.kind in ENTRIES]
+    href = link(f"ticket:{view.ref}")
+    return [
+        {
+            "what": ENTRIES[one.kind],
+            "at": one.at,
+            "entry": (one.position or 0) + 1,
+            "hash": one.commitment,
+            "href": href,
+        }
+        for one in sorted(settled, key=lambda one: one.position or 0, reverse=True)
+    ]

@@ -1,0 +1,144 @@
+"""What every page is given: navigation, pulse, theme, controller; and the theme switch."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from flask import Blueprint, Flask, Response, get_flashed_messages, redirect, request, url_for
+from flask_login import current_user
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.errors import KeptError
+from core.operators import Permission
+from promises.states import State
+from web.glance import count_states, last_ledger_check, open_requests, waiting_approvals
+from web.security import own_path
+from web.services import WebServices, services
+
+log = structlog.get_logger()
+THEME_COOKIE = "kept_theme"
+THEMES = ("light", "dark")
+theme = Blueprint("theme", __name__)
+
+
+@theme.post("/theme")
+def choose_theme() -> Response:
+    """Remember light or dark, or go back to the system's; then back to the page it was asked on."""
+    answer = redirect(own_path(request.form.get("back", "/"), "/"))
+    choice = request.form.get("theme", "")
+    if choice in THEMES:
+        answer.set_cookie(THEME_COOKIE, choice, max_age=365 * 24 * 3600, httponly=True, samesite="Lax")
+    else:
+        answer.delete_cookie(THEME_COOKIE)
+    return answer  # type: ignore[return-value]
+
+
+def set_up_context(app: Flask) -> None:
+    """Hand the frame's data to every template."""
+    app.register_blueprint(theme)
+    app.context_processor(_frame)
+
+
+def _frame() -> dict[str, Any]:
+    kept = services()
+    frame: dict[str, Any] = {"now": kept.clock.now(), "language": "en"}
+    try:
+        return frame | (_console_frame(kept) if request.path.startswith("/console") else _public_frame(kept))
+    except (KeptError, SQLAlchemyError) as error:
+        # The page that says so needs no frame, and must not fail on the way to it.
+        log.error("web.no_frame", endpoint=request.endpoint, error=type(error).__name__)
+        return frame
+
+
+def _controller(kept: WebServices) -> dict[str, str]:
+    with kept.database.read() as session:
+        version = kept.policies.in_force(session)
+    if version is None:
+        return {"name": "This service", "email": "", "timezone": "UTC"}
+    controller = version.document.controller
+    return {"name": controller.name, "email": controller.email, "timezone": controller.timezone}
+
+
+def controller_zone() -> ZoneInfo:
+    """The zone in which pages say times: that of the controller."""
+    return ZoneInfo(_controller(services())["timezone"])
+
+
+def _public_frame(kept: WebServices) -> dict[str, Any]:
+    # No theme here: a public page sets no cookie, so it follows the system.
+    controller = _controller(kept)
+    links = [
+        {"href": url_for("public.policy"), "word": "Policy", "key": "policy"},
+        {"href": url_for("public.versions"), "word": "Versions", "key": "versions"},
+        {"href": url_for("person.new_request"), "word": "Make a request", "key": "request"},
+    ]
+    if kept.settings.public_promises:
+        links.append({"href": url_for("public.promises"), "word": "Promises", "key": "promises"})
+    zone = ZoneInfo(controller["timezone"])
+    return {"controller": controller, "site_nav": links, "tz": zone, "home_href": url_for("public.policy")}
+
+
+def _console_frame(kept: WebServices) -> dict[str, Any]:
+    controller = _controller(kept)
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    frame: dict[str, Any] = {
+        "site_name": controller["name"],
+        "tz": ZoneInfo(controller["timezone"]),
+        "home_href": url_for("console.home"),
+        "theme": chosen if chosen in THEMES else "",
+        "toasts": [{"state": "kept", "text": text, "href": "", "act": ""} for text in get_flashed_messages()],
+    }
+    if not current_user.is_authenticated:
+        return frame
+    operator = current_user.operator
+    return frame | {
+        "theme_action": url_for("theme.choose_theme"),
+        "theme_back": request.full_path.rstrip("?") if request.method == "GET" else url_for("console.home"),
+        "nav": _navigation(kept.clock.now().astimezone(frame["tz"]).date()),
+        "pulse": _pulse(kept),
+        "operator": {"name": operator.name, "href": ""},
+        "sign_out": url_for("signin.sign_out"),
+        "search_href": url_for("console.requests"),
+        "open_href": url_for("console.open_request") if operator.may(Permission.WORK_REQUESTS) else "",
+    }
+
+
+def _navigation(today: date) -> list[dict[str, Any]]:
+    def link(endpoint: str, icon: str, word: str, key: str, count: int = 0, state: str = "") -> dict[str, Any]:
+        return {"href": url_for(endpoint), "icon": icon, "word": word, "key": key, "count": count, "state": state}
+
+    requests = open_requests(today)
+    first = [
+        link("console.home", "home", "Home", "home"),
+        link("console.requests", "inbox", "Requests", "requests", requests.number),
+    ]
+    if requests.overdue:
+        late = link("console.requests", "broken", "Overdue", "overdue", requests.overdue, "broken")
+        first.append(late | {"href": url_for("console.requests", state="overdue")})
+    promises = [
+        link("console.promises", "board", "Board", "board", count_states()[State.BROKEN], "broken"),
+        link("console.policy", "policy", "Policy", "policies"),
+        link("console.retention", "retention", "Retention", "retention", len(waiting_approvals()), "due"),
+    ]
+    evidence = [
+        link("console.ledger", "ledger", "Ledger", "ledger"),
+        link("console.outbox", "send", "Outbox", "outbox"),
+    ]
+    return [
+        {"group": "", "items": first},
+        {"group": "Promises", "items": promises},
+        {"group": "Evidence", "items": evidence},
+    ]
+
+
+def _pulse(kept: WebServices) -> dict[str, Any]:
+    latest, check = kept.ledger.latest(), last_ledger_check()
+    return {
+        "ledger_ok": None if check is None else not check.note,
+        "checkpoint_size": latest.size if latest else 0,
+        "checkpoint_at": latest.at if latest else None,
+        "says": "",
+    }

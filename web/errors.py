@@ -1,0 +1,64 @@
+"""Pages and problem documents for what goes wrong: what happened, and what to do next. One of the three edges that catch everything."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, Response, jsonify, render_template, request
+from flask_limiter.errors import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from core.errors import KeptError
+
+log = structlog.get_logger()
+WORDS = {
+    400: ("This could not be read", "Something in what was sent is missing or wrong. Go back and look at the form."),
+    401: ("A token is needed", "Send `Authorization: Bearer …` with a token made by `kept token create`."),
+    403: ("Not for this account", "Your role does not cover this. An administrator can do it, or change your role."),
+    404: ("There is no such page", "The address may have changed. Start from the privacy page."),
+    405: ("This address does not take that", "Go back and use the buttons of the page."),
+    413: ("That is too large", "A form takes up to 256 kB. Shorten the text and send it again."),
+    429: ("That was too often", "Wait a little, then try again. Nothing was lost."),
+    500: ("Something broke here", "It was written down. Nothing you sent was half done. Try again in a few minutes."),
+    503: ("Something we need did not answer", "Nothing was lost. Try again in a few minutes."),
+}
+Answer = tuple[str | Response, int]
+
+
+def set_up_errors(app: Flask) -> None:
+    """Answer every error in words, as a page or, below `/api/`, as RFC 9457."""
+    app.register_error_handler(KeptError, _on_kept_error)
+    app.register_error_handler(CSRFError, _on_csrf)
+    app.register_error_handler(RateLimitExceeded, lambda error: _answer(429))
+    app.register_error_handler(HTTPException, lambda error: _answer(error.code or 500))
+    app.register_error_handler(SQLAlchemyError, _on_bug)
+    app.register_error_handler(Exception, _on_bug)
+
+
+def _on_kept_error(error: KeptError) -> Answer:
+    if error.status >= 500:
+        log.error("web.failed", endpoint=request.endpoint, error=error.message)
+        return _answer(error.status)
+    return _answer(error.status, title=error.message, detail=error.remedy)
+
+
+def _on_csrf(error: CSRFError) -> Answer:
+    return _answer(
+        400, title="This form was open for too long", detail="Go back, load the page again and send it once more."
+    )
+
+
+def _on_bug(error: Exception) -> Answer:
+    log.error("web.bug", endpoint=request.endpoint, error=type(error).__name__, exc_info=error)
+    return _answer(500)
+
+
+def _answer(status: int, *, title: str = "", detail: str = "") -> Answer:
+    words = WORDS.get(status, WORDS[500])
+    title, detail = title or words[0], detail or ("" if title else words[1])
+    if request.path.startswith("/api/"):
+        problem = jsonify(type="about:blank", title=title, status=status, detail=detail, instance=request.path)
+        problem.content_type = "application/problem+json"
+        return problem, status
+    return render_template("pages/error.html", title_words=title, detail=detail, status=status), status

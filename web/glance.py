@@ -1,0 +1,74 @@
+"""What several parts of one page look at, read once for each request: the board, waiting approvals, the last ledger check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, TypeVar, cast
+
+from flask import g
+
+from core.heartbeats import Heartbeat, heartbeats
+from dsr.states import OPEN
+from promises.board import Board
+from promises.states import State
+from retention.views import WaitingApproval
+from web.services import services
+
+T = TypeVar("T")
+# The scheduler's check, and the one that somebody asked for in the console; the later one counts.
+CHECK_BY_SCHEDULER: Final = "ledger check"
+CHECK_BY_HAND: Final = "ledger check by hand"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRequests:
+    """How many requests are open, and how many of them are over their day; those opened as tests are in neither."""
+
+    number: int
+    overdue: int
+
+
+def _once(name: str, read: Callable[[], T]) -> T:
+    if name not in g:
+        setattr(g, name, read())
+    return cast(T, getattr(g, name))
+
+
+def board() -> Board:
+    """The board of the version in force."""
+    return _once("kept_board", services().board)
+
+
+def count_states() -> Counter[State]:
+    """How many clauses are in each state."""
+    return Counter(one.state for one in board().clauses)
+
+
+def open_requests(today: date) -> OpenRequests:
+    """The open requests on a day, in the controller's zone."""
+
+    def read() -> OpenRequests:
+        kept = services().requests
+        counts = kept.count_states()
+        return OpenRequests(number=sum(counts[one] for one in OPEN), overdue=kept.count_overdue(today))
+
+    return _once("kept_open_requests", read)
+
+
+def waiting_approvals() -> list[WaitingApproval]:
+    """The sweeps that wait for a person."""
+    return _once("kept_approvals", services().sweeps.waiting)
+
+
+def last_ledger_check() -> Heartbeat | None:
+    """The last time the whole ledger was verified, by the scheduler or by hand."""
+
+    def read() -> Heartbeat | None:
+        with services().database.read() as session:
+            checks = [one for one in heartbeats(session) if one.job in (CHECK_BY_SCHEDULER, CHECK_BY_HAND)]
+        return max(checks, key=lambda one: one.ran_at, default=None)
+
+    return _once("kept_ledger_check", read)

@@ -1,0 +1,123 @@
+"""The request form and the page after it, the same whether or not anybody knows the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from core.words import long_day
+from dsr.intake import CONFIRM_LASTS, FormRefused, OfferedRight
+from dsr.limits import DEFAULT_LIMITS
+from policies.clause_words import many, said
+from policies.clauses import Right, RightClause
+from policies.documents import Document
+from policies.periods import Period
+from web.person.places import STATES, countries
+from web.person_blueprint import blueprint
+from web.security import csrf, limiter
+from web.services import services
+from web.words import say_number
+
+FIELDS: Final = ("right", "email", "country", "subdivision", "details")
+LONGEST: Final = 2_000  # what the field takes; the server takes more and says so where it is too much
+EXPLAINED: Final[Mapping[Right, str]] = {
+    Right.ACCESS: "Everything we hold, with what we use it for and who got it.",
+    Right.PORTABILITY: "The data you gave us, as files that other programs can read.",
+    Right.DELETION: "This cannot be undone.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One right as the form offers it."""
+
+    value: str
+    label: str
+    text: str
+
+
+# There is no session here for a foreign page to ride on: see CSRF_EXEMPT_VIEWS in web/security.py.
+@blueprint.route("/new", methods=["GET", "POST"])
+@limiter.limit("20 per minute; 100 per hour", methods=["POST"])
+@csrf.exempt  # type: ignore[untyped-decorator]
+def new_request() -> str | Response | tuple[str, int]:
+    """GET shows the form; POST takes it, or shows it again with what to put right and what was typed."""
+    if request.method == "GET":
+        return _show({"right": request.args.get("right", "")}, {})
+    typed = {name: request.form.get(name, "") for name in FIELDS}
+    if typed["country"] != "US":
+        typed["subdivision"] = ""
+    try:
+        services().requests.submit_form(**typed, source=request.remote_addr or "", language="en")
+    except FormRefused as refusal:
+        return _show(typed, refusal.problems), 400
+    return redirect(url_for("person.sent"))
+
+
+@blueprint.get("/sent")
+def sent() -> str:
+    """What happens next. Nothing on it depends on what was typed."""
+    links = say_number(DEFAULT_LIMITS.form_per_address.most).lower()
+    return render_template("pages/sent.html", here="request", days=say_number(CONFIRM_LASTS.days).lower(), links=links)
+
+
+def _show(typed: Mapping[str, str], problems: Mapping[str, str]) -> str:
+    kept = services()
+    with kept.database.read() as session:
+        version = kept.policies.in_force(session)
+    if version is None:
+        return render_template("pages/no_policy.html", here="request", planned=None)
+    document = version.document
+    offered = kept.requests.offered_rights()
+    return render_template(
+        "pages/request.html",
+        here="request",
+        choices=[_choice(one, document) for one in offered],
+        typed={name: typed.get(name, "") for name in FIELDS},
+        problems=problems,
+        order=[(name, problems[name]) for name in FIELDS if name in problems],
+        countries=[("", "I would rather not say"), *countries("en")],
+        states=[("", "None of these"), *STATES],
+        longest=LONGEST,
+        answer_by=_answer_by(document, offered),
+        to_authority=any(one.to == "authority" for one in document.of_kind(RightClause)),
+    )
+
+
+def _choice(one: OfferedRight, document: Document) -> Choice:
+    text = EXPLAINED.get(one.right, "")
+    if one.right is Right.DELETION:
+        text = f"{text} {_what_stays(document)}".strip()
+    return Choice(value=one.right.value, label=one.words, text=text)
+
+
+def _what_stays(document: Document) -> str:
+    """What a deletion leaves and why, from the exceptions of the clauses: told before anybody asks for it."""
+    stays = []
+    for clause in document.clauses:
+        for one in getattr(clause, "exceptions", ()):
+            if not hasattr(one, "basis"):
+                continue
+            named = " and ".join(many(name) for name in one.of)
+            time = f" for {said(one.period, 'en')}" if one.period else ""
+            stays.append(f"{named[:1].upper()}{named[1:]} stay{time}: {said(one.basis, 'en')}.")
+    return " ".join(dict.fromkeys(stays))
+
+
+def _answer_by(document: Document, offered: tuple[OfferedRight, ...]) -> str:
+    """The latest day that the policy itself allows; '' where one of the rights only says what the law gives."""
+    zone = ZoneInfo(document.controller.timezone)
+    today = services().clock.now().astimezone(zone).date()
+    days: list[date] = []
+    for one in offered:
+        within = next((c.within for c in document.of_kind(RightClause) if c.right is one.right), None)
+        if not isinstance(within, Period):
+            return ""
+        days.append(within.after(today))
+    return long_day(max(days)) if days else ""

@@ -1,0 +1,89 @@
+"""How far a request is, as its person sees it: what happened, what happens now, what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from core.words import plural
+from dsr.person_page import PersonView
+from dsr.states import ENDS, State
+from policies.clause_words import plain
+from policies.clauses import Right
+
+CHECKS: Final = "A person checks what was found"
+LAST: Final[Mapping[Right, str]] = {
+    Right.ACCESS: "We put your copy together and tell you by mail",
+    Right.PORTABILITY: "We put your copy together and tell you by mail",
+    Right.DELETION: "We delete, look again, and tell you what is left",
+}
+NOW: Final[Mapping[State, str]] = {
+    State.RECEIVED: "A person looks where your data is",
+    State.PLANNED: CHECKS,
+    State.APPROVED: "It is about to be done",
+    State.RUNNING: "It is being done",
+    State.PARTLY_DONE: "We try again where it did not work",
+}
+CLOSED_WELL: Final = frozenset({State.ANSWERED, State.NOTHING_FOUND})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathItem:
+    """One line of the path. `state` '' is still ahead; `at` None where it has no time of its own."""
+
+    state: str
+    title: str
+    more: str = ""
+    at: datetime | None = None
+    here: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a closed request came to: what was done, what stays with its reason, or an operator's own words."""
+
+    done: tuple[tuple[str, str], ...]
+    kept: tuple[tuple[str, str], ...]
+    words: tuple[str, ...] = ()
+
+
+def walk(view: PersonView) -> list[PathItem]:
+    """The path of a request: the past with its times, then now, then what is left."""
+    items = [_past(one.words, one.at) for one in view.steps]
+    if view.state in ENDS:
+        return items
+    is_by_plan = view.right in LAST
+    title = NOW.get(view.state, view.status.title) if is_by_plan else view.status.title
+    items.append(PathItem(state="now", title=title, here=True))
+    if view.state is State.RECEIVED and is_by_plan:
+        items.append(PathItem(state="", title=CHECKS))
+    items.append(PathItem(state="", title=LAST.get(view.right, "You get our answer by mail")))
+    return items
+
+
+def tell(right: Right, outcome: Mapping[str, Any]) -> Told:
+    """The outcome of an answered request in lines for a person."""
+    rows: Mapping[str, int] = outcome.get("rows", {})
+    kept: Sequence[Mapping[str, str]] = outcome.get("kept", ()) or outcome.get("gaps", ())
+    return Told(
+        done=tuple((_title(name), plural(number, "record", "records")) for name, number in rows.items() if number),
+        kept=tuple((one["title"], _why(one)) for one in kept),
+        words=tuple(part.strip() for part in outcome.get("by_hand", "").split("\n\n") if part.strip()),
+    )
+
+
+def _past(words: str, at: datetime) -> PathItem:
+    title, _, more = words.partition(". ")
+    return PathItem(state="kept", title=title.rstrip("."), more=more, at=at)
+
+
+def _why(line: Mapping[str, str]) -> str:
+    until = line.get("until", "")
+    return f"{line['why']}, until {until}" if until else line["why"]
+
+
+def _title(collection: str) -> str:
+    words = plain(collection)
+    return words[:1].upper() + words[1:]

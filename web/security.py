@@ -1,0 +1,85 @@
+"""What every answer carries for safety: the content policy, no-store on personal pages, CSRF, limits by source."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flask import Flask, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.wrappers import Response
+
+CONTENT_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+LARGEST_BODY: Final = 256 * 1024
+# Machines send bearer tokens, never cookies, so there is nothing for a foreign page to ride on.
+CSRF_EXEMPT: Final = ("api",)
+# Views without the session-bound check, each with its reason. Before a person has typed a code there is no session, so
+# nothing that a foreign page could ride on; a cookie only for the check would stand on public pages (decision 3).
+CSRF_EXEMPT_VIEWS: Final = {
+    "person.new_request": "anyone may send the form to themselves; limits by address, source and in all hold for both",
+    "person.confirm": "its nonce is derived from the link's own token, which only the mail holds",
+    "person.send_code": "sends a mail to the proven address at most; a nonce of the page, and limits",
+    "person.enter_code": "needs the code, which only the mail holds; a nonce of the page, and limits",
+}
+# Also the pages that set no cookie and do not vary by one.
+CACHEABLE: Final = (
+    "static", "public.home", "public.policy", "public.versions", "public.version", "public.current", "public.promises", "public.alias",
+)  # fmt: skip
+
+
+class NoCookieOnPublicPages(SecureCookieSessionInterface):
+    """Sessions of the console and of a person's own pages; a public page sets no cookie and does not vary by one."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if request.endpoint not in CACHEABLE:
+            super().save_session(app, session, response)  # type: ignore[arg-type]
+
+
+_OWN_PATH: Final = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+
+
+def own_path(target: str, otherwise: str) -> str:
+    """A target that was sent to us, where it is a path here. Browsers drop tabs and line ends, and read `\\` as `/`."""
+    return target if _OWN_PATH.fullmatch(target) else otherwise
+
+
+csrf = CSRFProtect()
+limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=False, strategy="moving-window")
+
+
+def secure(app: Flask, *, https: bool) -> None:
+    """Put the headers, cookies, limits and CSRF checks of the whole application in place."""
+    app.config.update(
+        SESSION_COOKIE_NAME="kept_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=https,
+        PERMANENT_SESSION_LIFETIME=12 * 3600,
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
+        WTF_CSRF_TIME_LIMIT=12 * 3600,
+        WTF_CSRF_SSL_STRICT=False,  # it asks for a referrer, and our own pages send none
+    )
+    app.session_interface = NoCookieOnPublicPages()
+    csrf.init_app(app)
+    limiter.init_app(app)
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        headers = response.headers
+        headers["Content-Security-Policy"] = CONTENT_POLICY
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), interest-cohort=()"
+        if https:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+        if request.endpoint not in CACHEABLE or response.status_code >= 400:
+            headers["Cache-Control"] = "no-store"
+        return response

@@ -1,0 +1,50 @@
+"""What the pages work with: the services of the other rooms, handed in by `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+
+from flask import current_app
+
+from core.clock import Clock
+from core.database import Database
+from core.settings import Settings
+from ledger.log import Ledger
+from policies.versions import Policies
+
+if TYPE_CHECKING:
+    from dsr.service import Requests
+    from notify.mailbox import Mailbox
+    from promises.board import Board
+    from retention.sweeps import Sweeps
+
+EXTENSION = "kept"
+
+
+class Probe(Protocol):
+    """One thing `/readyz` asks: returns if all is well, raises a KeptError that says what is not."""
+
+    def __call__(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebServices:
+    """One installation, as the pages see it."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    ledger: Ledger
+    policies: Policies
+    sweeps: Sweeps
+    requests: Requests
+    mailbox: Mailbox
+    board: Callable[[], Board]
+    probes: dict[str, Probe]
+
+
+def services() -> WebServices:
+    """The services of the application that answers this request."""
+    return cast(WebServices, current_app.extensions[EXTENSION])
