@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -19,8 +20,12 @@ from core.ids import new_id
 
 SHORTEST_PASSWORD: Final = 12
 _hasher = PasswordHasher()
-# Verified when nobody has the address, so that the time taken tells nothing.
-_NOBODY: Final = _hasher.hash("nobody has this password")
+
+
+@cache
+def _nobody() -> str:
+    """A hash to verify when nobody has the address, so that the time taken tells nothing."""
+    return _hasher.hash("nobody has this password")
 
 
 class Role(StrEnum):
@@ -141,7 +146,7 @@ def check_password(session: Session, email: str, password: str) -> Operator | No
     row = session.execute(sa.select(OperatorRow).where(OperatorRow.email == email.strip())).scalar_one_or_none()
     known = row is not None and row.password_hash is not None and row.disabled_at is None
     try:
-        _hasher.verify(row.password_hash if row and row.password_hash else _NOBODY, password)
+        _hasher.verify(row.password_hash if row and row.password_hash else _nobody(), password)
     except (VerificationError, InvalidHashError):
         return None
     return _operator(row) if row is not None and known else None

@@ -159,8 +159,8 @@ def _wrap_line(line: str, width: int) -> list[str]:
     lead = head.group() if head else ""
     wrapped, current = [], lead
     for word in line[len(lead) :].split():
-        glued = word if current.strip(" *") == "" else f" {word}"
-        if current.strip(" *") and len(current) + len(glued) > width:
+        glued = word if current == lead else f" {word}"
+        if current != lead and len(current) + len(glued) > width:
             wrapped.append(current)
             current, glued = " " * len(lead), word
         current += glued

@@ -49,10 +49,15 @@ def clock() -> HandClock:
 
 def test_an_error_rolls_the_whole_use_case_back(database: Database) -> None:
     """A service's transaction is all or nothing."""
-    with pytest.raises(ValueError, match="stop"), database.begin() as session:
-        beat(session, "job", NOW)
-        session.flush()
-        raise ValueError("stop")
+
+    def write_and_stop() -> None:
+        with database.begin() as session:
+            beat(session, "job", NOW)
+            session.flush()
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        write_and_stop()
     with database.read() as session:
         assert heartbeats(session) == []
 
