@@ -125,11 +125,13 @@ class SqlEngine:
             return self._busy("another program held its write lock")
         if text.startswith("no such table"):
             return CollectionMissing(
-                f"The store {self.name} has {text}.", remedy="Compare the map with the schema: `kept doctor` names what does not fit."
+                f"The store {self.name} has {text}.",
+                remedy="Compare the map with the schema: `kept doctor` names what does not fit.",
             )
         if text.startswith("no such column"):
             return FieldMissing(
-                f"The store {self.name} has {text}.", remedy="Compare the map with the schema: `kept doctor` names what does not fit."
+                f"The store {self.name} has {text}.",
+                remedy="Compare the map with the schema: `kept doctor` names what does not fit.",
             )
         if isinstance(original, sqlite3.IntegrityError):
             return self._refused(text.removesuffix(" failed").removesuffix(" constraint"))

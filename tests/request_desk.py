@@ -74,7 +74,9 @@ def find(pattern: re.Pattern[str], root: Path, to: str) -> str:
 def add_invoices(root: Path) -> None:
     """Two invoices for each of the forty people."""
     with closing(sqlite3.connect(root / "gateway.db")) as connection, connection:
-        connection.execute("CREATE TABLE invoices (id INTEGER PRIMARY KEY, user_id INTEGER, amount TEXT, issued_at TEXT)")
+        connection.execute(
+            "CREATE TABLE invoices (id INTEGER PRIMARY KEY, user_id INTEGER, amount TEXT, issued_at TEXT)"
+        )
         rows = [(n, n % 40 + 1, "19.00", "2026-01-14T10:00:00Z") for n in range(80)]
         connection.executemany("INSERT INTO invoices VALUES (?, ?, ?, ?)", rows)
 

@@ -45,7 +45,9 @@ def open_example(root: Path) -> Iterator[Services]:
         gateway.build(root, now=kept.clock.now())
         text = (root / "policies" / "gateway.md").read_text()
         with kept.database.begin() as session:
-            add_operator(session, email="ada@example.com", name="Ada Vogelsang", role=Role.ADMINISTRATOR, now=kept.clock.now())
+            add_operator(
+                session, email="ada@example.com", name="Ada Vogelsang", role=Role.ADMINISTRATOR, now=kept.clock.now()
+            )
         kept.policies.publish(parse_document(text, "gateway.md"), actor="system")
         kept.policies.tick()
         kept.ledger.settle()
@@ -54,9 +56,14 @@ def open_example(root: Path) -> Iterator[Services]:
 
 def pick_person(root: Path) -> tuple[str, str]:
     """Somebody who is in every table and in the log files, found without Kept."""
-    every = " AND ".join(f"EXISTS (SELECT 1 FROM {t} WHERE user_id = u.id)" for t in ("api_keys", "request_log", "billing_log", "invoices"))
+    every = " AND ".join(
+        f"EXISTS (SELECT 1 FROM {t} WHERE user_id = u.id)"
+        for t in ("api_keys", "request_log", "billing_log", "invoices")
+    )
     with closing(sqlite3.connect(root / "gateway.db")) as connection:
-        found = connection.execute(f"SELECT id, email FROM users u WHERE deleted_at IS NULL AND {every} ORDER BY id").fetchall()
+        found = connection.execute(
+            f"SELECT id, email FROM users u WHERE deleted_at IS NULL AND {every} ORDER BY id"
+        ).fetchall()
     logged = set(read_logged(root))
     return next((str(person), str(email)) for person, email in found if person in logged)
 
@@ -68,7 +75,9 @@ def count_rows(root: Path, person: str, email: str) -> dict[str, int]:
             name: int(connection.execute(f"SELECT count(*) FROM {table} WHERE {column} = ?", [person]).fetchone()[0])
             for name, (table, column) in TABLES.items()
         }
-        counts["support"] = int(connection.execute("SELECT count(*) FROM support_messages WHERE email = ?", [email]).fetchone()[0])
+        counts["support"] = int(
+            connection.execute("SELECT count(*) FROM support_messages WHERE email = ?", [email]).fetchone()[0]
+        )
     counts["request-days"] = sum(one == person for one in read_logged(root))
     return counts
 
@@ -189,7 +198,9 @@ def check_package(target: Path, root: Path, person: str, expected: dict[str, int
         names = set(archive.namelist())
         assert {"index.html", "letter.pdf", "manifest.json"} <= names
         assert archive.read("letter.pdf").startswith(b"%PDF-")
-        found = {name: json.loads(archive.read(f"data/{name}.json")) for name in expected if f"data/{name}.json" in names}
+        found = {
+            name: json.loads(archive.read(f"data/{name}.json")) for name in expected if f"data/{name}.json" in names
+        }
         assert {name: len(found.get(name, [])) for name in expected} == expected
         for name, records in found.items():
             rows = list(csv.DictReader(io.StringIO(archive.read(f"data/{name}.csv").decode())))

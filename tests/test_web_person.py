@@ -107,7 +107,9 @@ def read(answer: TestResponse) -> BeautifulSoup:
 # the form
 
 
-def test_the_form_offers_the_rights_of_the_policy_and_says_what_comes(person: FlaskClient, installation: Installation) -> None:
+def test_the_form_offers_the_rights_of_the_policy_and_says_what_comes(
+    person: FlaskClient, installation: Installation
+) -> None:
     """The choices are the rights in force that can be carried out; the day is the policy's own; no script, no cookie."""
     answer = person.get("/requests/new")
     page = read(answer)
@@ -139,7 +141,17 @@ def test_a_form_without_an_address_comes_back_with_what_was_typed(person: FlaskC
     assert "Since <March>." in words.get_text()
 
 
-@pytest.mark.parametrize("email", ["marta.post.example", "a@b@c", "x@", "m\x00@post.example", "a" * 300 + "@post.example", "a@post.example\r\nBcc: x@y.example"])
+@pytest.mark.parametrize(
+    "email",
+    [
+        "marta.post.example",
+        "a@b@c",
+        "x@",
+        "m\x00@post.example",
+        "a" * 300 + "@post.example",
+        "a@post.example\r\nBcc: x@y.example",
+    ],
+)
 def test_what_is_no_address_is_refused_at_the_field(person: FlaskClient, email: str) -> None:
     """Anything that mail cannot go to, or that would go elsewhere too."""
     answer = ask(person, email)
@@ -281,7 +293,9 @@ def test_an_unknown_reference_looks_like_a_known_one(installation: Installation,
     assert "person13" not in "".join(shown[0])
 
 
-def test_the_page_opens_with_the_code_and_sets_its_cookie_only_then(installation: Installation, person: FlaskClient) -> None:
+def test_the_page_opens_with_the_code_and_sets_its_cookie_only_then(
+    installation: Installation, person: FlaskClient
+) -> None:
     """Before the code there is no cookie and nothing to see; after it the page says the day, the way and what comes."""
     ref = confirmed(installation, person, "person14@post.example")
     before = person.get(f"/requests/{ref.lower()}")
@@ -336,7 +350,9 @@ def test_a_person_can_withdraw_from_their_page(installation: Installation, perso
     assert installation.kept.requests.view(ref).state is State.WITHDRAWN
 
 
-def test_the_copy_comes_with_a_fresh_code_and_each_download_is_written_down(installation: Installation, person: FlaskClient) -> None:
+def test_the_copy_comes_with_a_fresh_code_and_each_download_is_written_down(
+    installation: Installation, person: FlaskClient
+) -> None:
     """GET gives nothing, a spent code gives nothing; a fresh one gives the ZIP, and the page says that it was opened."""
     email = "person19@post.example"
     ref = confirmed(installation, person, email)

@@ -133,7 +133,9 @@ def test_the_list_is_filtered_by_the_address(installation: Installation, operato
     assert operator.get("/console/requests?state=nonsense&right=%00").status_code == 200
 
 
-def test_a_search_leads_to_its_request_and_puts_no_address_into_a_link(installation: Installation, operator: FlaskClient) -> None:
+def test_a_search_leads_to_its_request_and_puts_no_address_into_a_link(
+    installation: Installation, operator: FlaskClient
+) -> None:
     """By reference straight to the ticket; by mail address by POST, since addresses end up in histories and logs."""
     ref = received(installation, "person4@post.example")
     page = see(operator, "/console/requests")
@@ -145,7 +147,11 @@ def test_a_search_leads_to_its_request_and_puts_no_address_into_a_link(installat
     assert by_ref.headers["Location"] == f"/console/requests/{ref}"
     by_mail = read(operator.post("/console/requests", data={"csrf_token": token, "q": "Person4@post.example"}))
     assert refs_of(by_mail) == [ref]
-    assert not [a for a in by_mail.select("a[href], form[action]") if "@" in str(a.get("href", "")) and not str(a["href"]).startswith("mailto:")]
+    assert not [
+        a
+        for a in by_mail.select("a[href], form[action]")
+        if "@" in str(a.get("href", "")) and not str(a["href"]).startswith("mailto:")
+    ]
     nothing = read(operator.post("/console/requests", data={"csrf_token": token, "q": "<b>nobody"}))
     assert "No request has this reference or address" in nothing.get_text(" ")
 
@@ -195,7 +201,9 @@ def test_only_what_was_on_the_page_can_be_approved(installation: Installation, o
     assert installation.kept.requests.view(ref).state is State.PLANNED
 
 
-def test_a_refusal_needs_a_ground_and_a_reason_and_tells_both(installation: Installation, operator: FlaskClient) -> None:
+def test_a_refusal_needs_a_ground_and_a_reason_and_tells_both(
+    installation: Installation, operator: FlaskClient
+) -> None:
     """What is missing stands at its field with the rest kept; then the person has the ground, the reason and the way on."""
     ref = received(installation, "person7@post.example")
     no_ground = do(operator, ref, "refuse", reason="We asked twice.")
@@ -206,7 +214,9 @@ def test_a_refusal_needs_a_ground_and_a_reason_and_tells_both(installation: Inst
     assert "We asked twice." in page.get_text()
     assert do(operator, ref, "refuse", ground="cannot_identify").status_code == 400
     assert do(operator, ref, "refuse", ground="made_up", reason="No.").status_code == 400
-    assert do(operator, ref, "refuse", ground="cannot_identify", reason="We asked twice who you are.").status_code == 302
+    assert (
+        do(operator, ref, "refuse", ground="cannot_identify", reason="We asked twice who you are.").status_code == 302
+    )
     hand_on(installation.kept)
     mail = text_of(read_mails(installation.root, "person7@post.example")[-1])
     assert "We asked twice who you are." in mail
@@ -238,8 +248,16 @@ def test_nothing_found_is_refused_where_something_was(installation: Installation
 def test_a_ticket_opened_by_hand_waits_for_the_proof(installation: Installation, operator: FlaskClient) -> None:
     """The clock runs from the day it came in; nothing is looked for before the person pressed the link."""
     asked = (installation.kept.clock.now() - timedelta(days=3)).date().isoformat()
-    data = {"email": "person9@post.example", "right": "access", "received": asked, "channel": "letter", "note": "In folder 7."}
-    answer = operator.post("/console/requests/new", data={"csrf_token": csrf_of(operator, "/console/requests/new"), **data})
+    data = {
+        "email": "person9@post.example",
+        "right": "access",
+        "received": asked,
+        "channel": "letter",
+        "note": "In folder 7.",
+    }
+    answer = operator.post(
+        "/console/requests/new", data={"csrf_token": csrf_of(operator, "/console/requests/new"), **data}
+    )
     assert answer.status_code == 302
     ref = answer.headers["Location"].rpartition("/")[2]
     page = see(operator, f"/console/requests/{ref}")
@@ -255,10 +273,18 @@ def test_a_ticket_opened_by_hand_waits_for_the_proof(installation: Installation,
     assert installation.kept.requests.view(ref).due_on.isoformat() > asked
 
 
-def test_what_is_wrong_in_a_ticket_by_hand_stands_at_its_field(installation: Installation, operator: FlaskClient) -> None:
+def test_what_is_wrong_in_a_ticket_by_hand_stands_at_its_field(
+    installation: Installation, operator: FlaskClient
+) -> None:
     """No address, no right, a day to come, a day that is none: each at its control, with the rest kept."""
     tomorrow = (installation.kept.clock.now() + timedelta(days=2)).date().isoformat()
-    good = {"email": "person9@post.example", "right": "access", "received": "2026-11-01", "channel": "mail", "note": "kept words"}
+    good = {
+        "email": "person9@post.example",
+        "right": "access",
+        "received": "2026-11-01",
+        "channel": "mail",
+        "note": "kept words",
+    }
     for field, value in (("email", "nobody"), ("right", "everything"), ("received", tomorrow), ("received", "soon")):
         token = csrf_of(operator, "/console/requests/new")
         answer = operator.post("/console/requests/new", data={"csrf_token": token, **good, field: value})
@@ -288,7 +314,9 @@ def test_another_law_gives_another_reckoning(installation: Installation, operato
     assert "The policy promises 30 days" in clock.get_text(" ")
 
 
-def test_a_table_that_is_gone_leaves_the_ticket_open_and_can_be_tried_again(installation: Installation, operator: FlaskClient) -> None:
+def test_a_table_that_is_gone_leaves_the_ticket_open_and_can_be_tried_again(
+    installation: Installation, operator: FlaskClient
+) -> None:
     """The step that failed is named with its trouble; nothing is lost, and after the repair one button finishes the work."""
     ref = received(installation, "person12@post.example", "deletion")
     do(operator, ref, "plan")
@@ -310,7 +338,9 @@ def test_a_table_that_is_gone_leaves_the_ticket_open_and_can_be_tried_again(inst
     assert [count_of(installation, table, 12) for table in ("request_log", "users")] == [0, 0]
 
 
-def test_a_store_that_does_not_answer_is_named_when_a_plan_is_made(installation: Installation, operator: FlaskClient) -> None:
+def test_a_store_that_does_not_answer_is_named_when_a_plan_is_made(
+    installation: Installation, operator: FlaskClient
+) -> None:
     """No approval is offered on half a look."""
     ref = received(installation, "person13@post.example")
     rename(installation, "request_log", "request_log_away")
@@ -324,7 +354,9 @@ def test_a_store_that_does_not_answer_is_named_when_a_plan_is_made(installation:
     assert main_button(see(operator, f"/console/requests/{ref}")).startswith("Approve: export")
 
 
-def test_the_page_asks_how_far_the_work_is_and_reloads_when_it_has_moved(installation: Installation, operator: FlaskClient) -> None:
+def test_the_page_asks_how_far_the_work_is_and_reloads_when_it_has_moved(
+    installation: Installation, operator: FlaskClient
+) -> None:
     """While nothing moves a small piece comes back; once the state is another, the header that reloads the page."""
     ref = received(installation, "person14@post.example")
     do(operator, ref, "plan")
@@ -423,7 +455,9 @@ def test_an_unknown_reference_is_a_page_that_says_so(operator: FlaskClient) -> N
 @pytest.mark.browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("viewport", list(Viewport), ids=lambda one: one.name.lower())
-def test_every_page_of_requests_opens_in_a_browser(installation: Installation, page: OpenPage, viewport: Viewport, dark: bool) -> None:
+def test_every_page_of_requests_opens_in_a_browser(
+    installation: Installation, page: OpenPage, viewport: Viewport, dark: bool
+) -> None:
     """At both sizes and in both themes: nothing that the policy blocks, nothing wider than the screen."""
     number = 20 + 2 * list(Viewport).index(viewport) + dark
     email = f"person{number}@post.example"
@@ -435,11 +469,15 @@ def test_every_page_of_requests_opens_in_a_browser(installation: Installation, p
         email=email, right="portability", received_at=installation.kept.clock.now(), channel="mail", by="system"
     )
     hand_on(installation.kept)
-    installation.kept.requests.confirm(find(CONFIRM_LINK, installation.root, email).rpartition("/")[2], source=next(SOURCES))
+    installation.kept.requests.confirm(
+        find(CONFIRM_LINK, installation.root, email).rpartition("/")[2], source=next(SOURCES)
+    )
     installation.kept.requests.make_plan(elsewhere, by="system")
     hand, _ = by_hand(installation, number, days_ago=45)
     told, _ = by_hand(installation, number)
-    installation.kept.requests.answer_by_hand(told, by="system", words="Your name is Marta now.\n\nThe invoices keep the old one.")
+    installation.kept.requests.answer_by_hand(
+        told, by="system", words="Your name is Marta now.\n\nThe invoices keep the old one."
+    )
     hand_on(installation.kept)
     with serve(installation.app) as base:
         opened = page(viewport, dark=dark)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import getpass
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
 from core.clock import iso_utc
-from core.errors import BadInput
+from core.errors import BadInput, Conflict
 from core.words import count, plural
 from jobs.answers import Answer, Line, answering, table
 from jobs.progress import showing_progress
 from jobs.services import Services, Wiring
+from plans.execute import Progress
 from plans.holds import Hold
 from plans.plan import Step
 from retention.tables import RunState
@@ -62,15 +64,44 @@ def sweep(
             def on_progress(step: Step, done: int, total: int) -> None:
                 show(f"{step.clause} {step.collection}", done, total)
 
-            if approve is not None:
-                outcomes = kept.sweeps.approve(
-                    approve, by=_who(), reason=reason or "", budget=span, on_progress=on_progress
-                )
-            else:
-                outcomes = kept.sweeps.run(clause, budget=span, on_progress=on_progress, actor=_who())
+            order = _Order(approve=approve, reason=reason or "", budget=span, on_progress=on_progress)
+            outcomes, busy = _run_each(kept, clause, order)
         kept.evidences.refresh()
         kept.ledger.settle()
-        return _answer_run(kept, outcomes)
+        return _answer_run(kept, outcomes, busy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """What the command was asked for."""
+
+    approve: str | None
+    reason: str
+    budget: timedelta | None
+    on_progress: Progress
+
+
+def _run_each(kept: Services, clause: str | None, order: _Order) -> tuple[list[SweepOutcome], dict[str, Conflict]]:
+    """Run clause by clause: one that another process sweeps right now is left to it, and the others go on."""
+    named = clause if order.approve in (None, "all") else order.approve
+    clauses = [named] if named else [one.clause.id for one in kept.sweeps.clauses()]
+    ends = kept.clock.now() + order.budget if order.budget else None
+    outcomes: list[SweepOutcome] = []
+    busy: dict[str, Conflict] = {}
+    for one in clauses:
+        left = ends - kept.clock.now() if ends else None
+        if left is not None and left <= timedelta(0):
+            break
+        try:
+            if order.approve is None:
+                outcomes += kept.sweeps.run(one, budget=left, on_progress=order.on_progress, actor=_who())
+            else:
+                outcomes += kept.sweeps.approve(
+                    one, by=_who(), reason=order.reason, budget=left, on_progress=order.on_progress
+                )
+        except Conflict as conflict:
+            busy[one] = conflict
+    return outcomes, busy
 
 
 def _rows(found: ClauseSweep) -> list[list[str]]:
@@ -133,8 +164,9 @@ def _outcome_json(one: SweepOutcome) -> dict[str, Any]:
     }
 
 
-def _answer_run(kept: Services, outcomes: list[SweepOutcome]) -> Answer:
+def _answer_run(kept: Services, outcomes: list[SweepOutcome], busy: dict[str, Conflict]) -> Answer:
     lines: list[Line] = [_say(one) for one in outcomes]
+    lines += [str(conflict) for conflict in busy.values()]
     for one in outcomes:
         if one.sweep and one.state is not RunState.FAILED:
             lines += _remarks(one.sweep)
@@ -145,8 +177,12 @@ def _answer_run(kept: Services, outcomes: list[SweepOutcome]) -> Answer:
     if latest:
         lines.append(f"Recorded; the ledger's checkpoint covers {count(latest.size)} entries.")
     failed = any(one.state is RunState.FAILED for one in outcomes)
-    status = 3 if failed else 1 if waiting or any(one.state is RunState.PAUSED for one in outcomes) else 0
-    return Answer(data=[_outcome_json(one) for one in outcomes], lines=lines, exit_status=status)
+    status = 3 if failed else 1 if waiting or busy or any(one.state is RunState.PAUSED for one in outcomes) else 0
+    data = [_outcome_json(one) for one in outcomes]
+    data += [
+        {"clause": clause, "state": "busy", "rows": 0, "errors": [str(conflict)]} for clause, conflict in busy.items()
+    ]
+    return Answer(data=data, lines=lines, exit_status=status)
 
 
 def _say(one: SweepOutcome) -> str:
