@@ -14,6 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from core.clock import iso_utc, require_utc
 from core.errors import BadInput, ConfigurationError, KeptError, Unreachable
+from core.personal import Personal
 
 BUSY_TIMEOUT_MS = 10_000
 # The driver of each dialect, whichever one the URL names: the others are not installed.
@@ -44,6 +45,19 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         if isinstance(value, str):
             return datetime.fromisoformat(value).astimezone(UTC)
         return require_utc(value)
+
+
+class PersonalText(sa.types.TypeDecorator[Personal]):
+    """Text about a person: comes out of the database as `Personal`, so that no log, repr or traceback shows it."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: Personal | str | None, dialect: Dialect) -> str | None:
+        return value.reveal() if isinstance(value, Personal) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Personal | None:
+        return None if value is None else Personal(value)
 
 
 class Base(DeclarativeBase):

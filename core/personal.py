@@ -25,6 +25,9 @@ class Personal:
     def __format__(self, spec: str) -> str:
         return MASK
 
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Personal) and other._value == self._value
 

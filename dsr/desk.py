@@ -124,7 +124,7 @@ class Desk:
         """A ledger entry about a ticket: the reference outside, everything else salted."""
         refs = [f"ticket:{ticket.ref}", f"version:{ticket.version}"]
         refs += [ticket.plan_id] if ticket.plan_id else []
-        mark = {"contact": self.mark(ticket.contact), "right": ticket.right}
+        mark = {"contact": self.mark(ticket.contact.reveal()), "right": ticket.right}
         self.ledger.record(session, kind=kind, actor=by, refs=refs, private={**mark, **private})
 
     def mail(self, session: Session, ticket: TicketRow, event: str, **variables: Json) -> None:
@@ -139,7 +139,7 @@ class Desk:
         }
         now = self.clock.now()
         mail_id = self.queue_mail(
-            session, event=event, to=ticket.contact, variables=given, now=now, language=ticket.language
+            session, event=event, to=ticket.contact.reveal(), variables=given, now=now, language=ticket.language
         )
         self.write(session, ticket, direction="out", author=SYSTEM, body=event, mail_id=mail_id)
 

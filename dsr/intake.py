@@ -16,6 +16,7 @@ from core.clock import day_in, require_utc
 from core.errors import BadInput, Conflict, NotFound, TooMuch
 from core.ids import new_id, new_reference
 from core.one_time import OneTimeToken, issue_token, look_up_token, spend_token
+from core.personal import Personal
 from core.words import long_day
 from dsr.desk import PERSON, Desk, find_ticket
 from dsr.states import State
@@ -245,7 +246,7 @@ class Intake:
             tickets = session.execute(unused.with_for_update()).scalars().all()
             for ticket in tickets:
                 desk.move(session, ticket, State.EXPIRED, by="system")
-                ticket.contact, ticket.details, ticket.country, ticket.subdivision = "", "", None, None
+                ticket.contact, ticket.details, ticket.country, ticket.subdivision = Personal(""), "", None, None
             desk.counters.sweep(session, now)
             return len(tickets)
 
@@ -309,7 +310,7 @@ def _open(desk: Desk, session: Session, asked: _Asked, version: Version, state: 
         due_on=None,
         state=state.value,
         version=version.number,
-        contact=asked.email,
+        contact=Personal(asked.email),
         language=asked.language,
         country=asked.country,
         subdivision=asked.subdivision,

@@ -218,7 +218,7 @@ class PersonPages:
             right_words=RIGHT_WORDS[Right(ticket.right)],
             state=state,
             status=_status(ticket, state),
-            contact=mask_contact(ticket.contact),
+            contact=mask_contact(ticket.contact.reveal()),
             received_at=ticket.received_at,
             due_on=reckoning.due,
             reckoning=reckoning,

@@ -45,7 +45,7 @@ class Planning:
             version=ticket.version,
             clauses=document.clauses,
             right=Right(ticket.right),
-            identifiers={"email": [ticket.contact]},
+            identifiers={"email": [ticket.contact.reveal()]},
         )
         preview = desk.plans.look(plan)
         with desk.database.begin() as session:

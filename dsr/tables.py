@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.database import Base
+from core.database import Base, PersonalText
+from core.personal import Personal
 
 
 class ConversationRow(Base):
@@ -35,7 +36,7 @@ class TicketRow(Base):
     due_on: Mapped[date | None] = mapped_column(sa.Date, index=True)
     state: Mapped[str] = mapped_column(sa.String(20), index=True)
     version: Mapped[int]
-    contact: Mapped[str] = mapped_column(sa.String(254))
+    contact: Mapped[Personal] = mapped_column(PersonalText(254))
     language: Mapped[str] = mapped_column(sa.String(10))
     country: Mapped[str | None] = mapped_column(sa.String(2))
     subdivision: Mapped[str | None] = mapped_column(sa.String(3))

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from core.personal import Personal
 from dsr.clocks import reckon_ticket
 from dsr.desk import Desk, find_ticket, read_events
 from dsr.grounds import Ground, grounds_for
@@ -46,7 +47,7 @@ class TicketLine:
     """One line of the list. `contact` is personal data: pages only."""
 
     ref: str
-    contact: str
+    contact: Personal
     right: Right
     right_name: str
     regime: str | None

@@ -13,6 +13,7 @@ from freezegun.api import FrozenDateTimeFactory, StepTickTimeFactory, TickingDat
 
 from core.database import Base, Database
 from core.errors import BadInput, NotFound, TooMuch
+from core.personal import Personal
 from dsr.intake import FormRefused
 from dsr.limits import Limit, Limits
 from dsr.states import State
@@ -86,7 +87,7 @@ def test_a_link_that_nobody_uses_ends_and_is_forgotten(house: House, time: Froze
     house.requests.tidy()
     with house.database.read() as session:
         row = session.execute(sa.select(TicketRow)).scalar_one()
-    assert (row.state, row.contact, row.details, row.country) == (State.EXPIRED, "", "", None)
+    assert (row.state, row.contact, row.details, row.country) == (State.EXPIRED, Personal(""), "", None)
 
 
 def test_a_made_up_link_tells_nothing_and_is_limited(house: House) -> None:
@@ -222,3 +223,13 @@ def test_the_list_is_by_what_is_due_next(house: House, time: Frozen) -> None:
     house.requests.withdraw(first, by=OPERATOR, why="By telephone")
     assert [line.ref for line in house.requests.list_tickets()] == [second]
     assert {line.ref for line in house.requests.list_tickets(is_open=False)} == {first, second}
+
+
+def test_a_ticket_does_not_print_whose_it_is(house: House) -> None:
+    """The address comes out of the database as a value that masks itself: a repr, a log or a traceback shows ***."""
+    ref = house.confirmed()
+    view = house.requests.view(ref)
+    assert ANNA not in f"{view.line!r}{view.line.contact}{view!s}"
+    assert view.line.contact.reveal() == ANNA
+    with house.database.read() as session:
+        assert ANNA not in f"{vars(session.execute(sa.select(TicketRow)).scalar_one())}"

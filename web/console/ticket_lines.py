@@ -172,7 +172,9 @@ def talk_lines(view: TicketView, names: Mapping[str, str]) -> list[Talk]:
                 lines.append(_answer(view, message.at, names))
     if view.details:
         at = view.line.received_at
-        lines.append(Talk(kind="theirs", at=at, text=view.details, name=view.line.contact, about="in the form"))
+        lines.append(
+            Talk(kind="theirs", at=at, text=view.details, name=view.line.contact.reveal(), about="in the form")
+        )
     order = {"theirs": 0, "ours": 0, "event": 1, "mail": 2, "note": 3}
     return sorted(lines, key=lambda one: (one.at, order[one.kind]))
 
@@ -180,7 +182,9 @@ def talk_lines(view: TicketView, names: Mapping[str, str]) -> list[Talk]:
 def _answer(view: TicketView, at: datetime, names: Mapping[str, str]) -> Talk:
     by = next((one.by for one in view.timeline if one.after is State.ANSWERED), "")
     words, name = str(view.outcome.get("by_hand", "")), names.get(by, "an operator")
-    return Talk(kind="ours", at=at, text=words, name=name, about=f"to {view.line.contact or 'a forgotten address'}")
+    return Talk(
+        kind="ours", at=at, text=words, name=name, about=f"to {view.line.contact.reveal() or 'a forgotten address'}"
+    )
 
 
 def _happened(one: TimelineLine, view: TicketView, names: Mapping[str, str]) -> Talk:
@@ -190,7 +194,7 @@ def _happened(one: TimelineLine, view: TicketView, names: Mapping[str, str]) -> 
         text = "Asked with the form" if one.by == "person" else f"Opened{by}"
         return Talk(kind="event", at=one.at, text=f"{text}: {view.right_words}", look="new")
     if one.kind == "identity":
-        return Talk(kind="event", at=one.at, text=f"Showed control of {view.line.contact}", look="kept")
+        return Talk(kind="event", at=one.at, text=f"Showed control of {view.line.contact.reveal()}", look="kept")
     if one.kind == "regime":
         return Talk(kind="event", at=one.at, text=f"Put under another law{by}: {_regimes(one.why)}", look="now")
     look, words = HAPPENED.get(one.kind) or MOVED.get(one.after, ("plain", one.after_name))
@@ -260,7 +264,7 @@ def facts_of(view: TicketView) -> dict[str, str]:
     if view.country:
         names = Locale.parse("en").territories
         lives = str(names.get(view.country, view.country)) + (f", {view.subdivision}" if view.subdivision else "")
-    return {"contact": view.line.contact or "forgotten", "lives": lives}
+    return {"contact": view.line.contact.reveal() or "forgotten", "lives": lives}
 
 
 def evidence_lines(view: TicketView, link: Callable[[str], str]) -> list[dict[str, Any]]:
