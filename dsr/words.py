@@ -30,7 +30,7 @@ STATE_NAMES: Final[Mapping[State, str]] = {
     State.PLANNED: "Needs approval",
     State.APPROVED: "Approved",
     State.RUNNING: "Running",
-    State.PARTLY_DONE: "Step failed",
+    State.PARTLY_DONE: "Partly done",
     State.ANSWERED: "Answered",
     State.REFUSED: "Refused",
     State.NOTHING_FOUND: "Nothing found",

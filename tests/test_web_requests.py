@@ -325,7 +325,7 @@ def test_a_table_that_is_gone_leaves_the_ticket_open_and_can_be_tried_again(
     try:
         hand_on(installation.kept)
         page = see(operator, f"/console/requests/{ref}")
-        assert "Step failed" in page.get_text(" ")
+        assert "Partly done" in page.get_text(" ")
         assert main_button(page) == "Try again now"
         assert page.select(".plan .is-broken .why") != []
     finally:

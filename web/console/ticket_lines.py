@@ -64,7 +64,7 @@ ENTRIES: Final = {
     "request.planned": "Plan frozen",
     "request.approved": "Plan approved",
     "request.running": "Work began",
-    "request.partly_done": "Step failed",
+    "request.partly_done": "Partly done",
     "request.answered": "Answered",
     "request.answered_by_hand": "Told what was done by hand",
     "request.outcome_told": "Outcome told to the person",
