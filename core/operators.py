@@ -19,6 +19,8 @@ from core.errors import BadInput, Conflict, NotFound
 from core.ids import new_id
 
 SHORTEST_PASSWORD: Final = 12
+# The purpose of the one-time links with which an operator chooses a password; commands make them, the sign-in page spends them.
+PASSWORD_LINK: Final = "operator.password"  # noqa: S105 - the name of a purpose
 _hasher = PasswordHasher()
 
 

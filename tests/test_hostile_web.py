@@ -13,12 +13,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from core.one_time import issue_token
-from core.operators import find_operator
+from core.operators import PASSWORD_LINK, find_operator
 from tests.request_desk import hand_on, read_mails
 from tests.test_commands import example, serving, workspace  # noqa: F401 - fixtures
 from tests.web_installation import AGENT, CONFIGURATION, PASSWORD, TOKEN, Installation, open_installation, post
 from web.security import limiter
-from web.signin import PASSWORD_LINK
 
 SOURCES = (f"198.51.100.{number}" for number in itertools.count(1))
 ELSEWHERE = (

@@ -14,8 +14,7 @@ from web.services import services
 
 
 class Open(StrEnum):
-    """ANYONE: no sign-in. PERSON: a person who has shown control of the contact; the view checks which. HOUSE: open
-    from loopback, or with a token."""
+    """ANYONE: no sign-in. PERSON: a person who has shown control of the contact; the view checks which."""
 
     ANYONE = "anyone"
     PERSON = "person"

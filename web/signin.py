@@ -8,11 +8,10 @@ from werkzeug.wrappers import Response
 
 from core.errors import BadInput, NotFound
 from core.one_time import look_up_token, spend_token, void_tokens
-from core.operators import Operator, check_password, load_operator, set_password
+from core.operators import PASSWORD_LINK, Operator, check_password, load_operator, set_password
 from web.security import limiter, own_path
 from web.services import services
 
-PASSWORD_LINK = "operator.password"  # noqa: S105 - the name of a purpose
 blueprint = Blueprint("signin", __name__)
 
 

@@ -8,12 +8,10 @@ import click
 from sqlalchemy.orm import Session
 
 from core.one_time import issue_token
-from core.operators import Role, add_operator, create_token, find_operator
+from core.operators import PASSWORD_LINK, Role, add_operator, create_token, find_operator
 from jobs.answers import Answer, answering
 from jobs.services import Services, Wiring
 
-# The purpose that the sign-in page of `web` spends.
-PASSWORD_LINK = "operator.password"  # noqa: S105 - the name of a purpose
 LINK_LASTS = timedelta(hours=24)
 SCOPES = ("promises:read",)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import re
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +11,11 @@ from core.clock import iso_utc, parse_iso
 from core.words import count, size
 from dsr.states import State
 from dsr.views import PlanPanel, TicketLine
+from jobs.actor import command_actor
 from jobs.answers import Answer, Line, answering, table
 from jobs.progress import showing_progress
 from jobs.services import Wiring
 from plans.plan import Step
-
-
-def _who() -> str:
-    return "cli:" + re.sub(r"[^A-Za-z0-9_.-]", "_", getpass.getuser())
 
 
 @click.group()
@@ -54,7 +49,7 @@ def open_request(wiring: Wiring, email: str, right: str, received: str | None, c
     with wiring.open_services(None) as kept:
         at = parse_iso(received) if received else kept.clock.now()
         ref = kept.requests.open_by_hand(
-            email=email, right=right, received_at=at, channel=channel, by=_who(), note=note
+            email=email, right=right, received_at=at, channel=channel, by=command_actor(), note=note
         )
         kept.ledger.settle()
         line = kept.requests.view(ref).line
@@ -148,7 +143,7 @@ def show(wiring: Wiring, ref: str) -> Answer:
 def plan(wiring: Wiring, ref: str) -> Answer:
     """Find the person, build the plan and ask the stores."""
     with wiring.open_services(None) as kept:
-        kept.requests.make_plan(ref, by=_who())
+        kept.requests.make_plan(ref, by=command_actor())
         kept.ledger.settle()
         panel = kept.requests.view(ref).plan
     lines = _plan_lines(panel) if panel else []
@@ -167,13 +162,13 @@ def run(wiring: Wiring, ref: str, approve: bool, reason: str) -> Answer:
     """Carry out an approved request and answer it."""
     with wiring.open_services(None) as kept:
         if approve:
-            kept.requests.approve(ref, by=_who(), reason=reason)
+            kept.requests.approve(ref, by=command_actor(), reason=reason)
         with showing_progress() as show_progress:
 
             def on_progress(step: Step, done: int, total: int) -> None:
                 show_progress(step.title or step.collection, done, total)
 
-            state = kept.requests.run(ref, by=_who(), on_progress=on_progress)
+            state = kept.requests.run(ref, by=command_actor(), on_progress=on_progress)
         kept.ledger.settle()
     open_still = state is State.PARTLY_DONE
     return Answer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ import click
 from core.clock import iso_utc
 from core.errors import BadInput, Conflict
 from core.words import count, plural
+from jobs.actor import command_actor
 from jobs.answers import Answer, Line, answering, table
 from jobs.progress import showing_progress
 from jobs.services import Services, Wiring
@@ -34,11 +34,6 @@ def _budget(text: str | None) -> timedelta | None:
     if not match:
         raise BadInput(f"--budget is '{text}'.", remedy="Write a number and s, m or h, such as 10m.")
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
-
-
-def _who() -> str:
-    """The account that runs the command, as an opaque actor of the ledger."""
-    return "cli:" + re.sub(r"[^A-Za-z0-9_.-]", "_", getpass.getuser())
 
 
 @click.command()
@@ -94,10 +89,10 @@ def _run_each(kept: Services, clause: str | None, order: _Order) -> tuple[list[S
             break
         try:
             if order.approve is None:
-                outcomes += kept.sweeps.run(one, budget=left, on_progress=order.on_progress, actor=_who())
+                outcomes += kept.sweeps.run(one, budget=left, on_progress=order.on_progress, actor=command_actor())
             else:
                 outcomes += kept.sweeps.approve(
-                    one, by=_who(), reason=order.reason, budget=left, on_progress=order.on_progress
+                    one, by=command_actor(), reason=order.reason, budget=left, on_progress=order.on_progress
                 )
         except Conflict as conflict:
             busy[one] = conflict
@@ -269,7 +264,9 @@ def add_hold(
 ) -> Answer:
     """Put records on hold; it binds from the next batch on."""
     with wiring.open_services(None) as kept:
-        made = kept.holds.add(by=_who(), reason=reason, collection=collection, clause=clause, person=_pairs(person))
+        made = kept.holds.add(
+            by=command_actor(), reason=reason, collection=collection, clause=clause, person=_pairs(person)
+        )
         kept.ledger.settle()
     return Answer(data=_hold_json(made), lines=[f"{made.id} binds from now on."])
 
@@ -306,6 +303,6 @@ def list_holds(wiring: Wiring) -> Answer:
 def release_hold(wiring: Wiring, hold_id: str, reason: str) -> Answer:
     """End a hold: what it kept goes with the next run that covers it."""
     with wiring.open_services(None) as kept:
-        kept.holds.release(hold_id, by=_who(), reason=reason)
+        kept.holds.release(hold_id, by=command_actor(), reason=reason)
         kept.ledger.settle()
     return Answer(data={"id": hold_id, "released": True}, lines=[f"{hold_id} is released."])
