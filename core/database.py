@@ -1,6 +1,7 @@
 """The control database: one engine, sessions with clear transactions, and the column types every room uses."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from core.errors import BadInput, ConfigurationError, KeptError, Unreachable
 from core.personal import Personal
 
 BUSY_TIMEOUT_MS = 10_000
+WRITER_PATIENCE_SECONDS = 60
 # The driver of each dialect, whichever one the URL names: the others are not installed.
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 # The server answers, and does not let its user do this: no right to it, or a standby that only reads.
@@ -80,12 +82,14 @@ class Database:
 
     A service opens the transaction of a use case with `begin()` (write) or `read()`; repositories never commit.
     On SQLite a write transaction takes the write lock at once (`BEGIN IMMEDIATE`), so two writers queue, not deadlock.
+    SQLite waits by asking again and again, so that a thread beside busy ones could starve: they queue here before that.
     """
 
     def __init__(self, url: str) -> None:
         self.url = _parse(url)
         self.dialect = self.url.get_backend_name()
         self.engine = self._make_engine()
+        self._turn = threading.Lock() if self.dialect == "sqlite" else None
         readers = self.engine.execution_options(kept_read_only=True)
         self._writing = sessionmaker(self.engine, expire_on_commit=False)
         self._reading = sessionmaker(readers, expire_on_commit=False)
@@ -109,8 +113,23 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """One write transaction: committed at the end of the block, rolled back by any error."""
-        with self.answering(), self._writing() as session, session.begin():
+        with self.answering(), self._in_turn(), self._writing() as session, session.begin():
             yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=WRITER_PATIENCE_SECONDS):
+            raise Unreachable(
+                f"The control database {self.url.render_as_string()} was busy for {WRITER_PATIENCE_SECONDS} seconds.",
+                remedy="Do it again; if it goes on, see with `kept doctor` what writes to it.",
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -233,8 +233,10 @@ def test_many_writers_and_settlers_lose_nothing_and_count_nothing_twice(database
 
     with ThreadPoolExecutor(6) as pool:
         settlers = [pool.submit(settle_often) for _ in range(2)]
-        written = [task.result() for task in [pool.submit(write, worker) for worker in range(4)]]
-        writing.clear()
+        try:
+            written = [task.result() for task in [pool.submit(write, worker) for worker in range(4)]]
+        finally:
+            writing.clear()
         for settler in settlers:
             settler.result()
     ledger.settle()
