@@ -22,11 +22,11 @@ run: setup workspace/kept.yaml ## Set up what is missing, then serve the example
 
 .PHONY: test
 test: setup-test lint types ## Set up what is missing and the test servers, then lint, types and every test but the slow ones
-	$(PY) -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(PY) -m pytest -m "not slow" --numprocesses auto --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: test-slow
 test-slow: setup-test ## Run the tests marked slow: kill loops, fuzzing, matrices
-	@$(PY) -m pytest -m slow $(PYTEST_ARGS) || { status=$$?; [ $$status -eq 5 ] && echo "no test is marked slow" || exit $$status; }
+	@$(PY) -m pytest -m slow -o faulthandler_timeout=1800 $(PYTEST_ARGS) || { status=$$?; [ $$status -eq 5 ] && echo "no test is marked slow" || exit $$status; }
 
 .PHONY: lint
 lint: setup-test ## Check style and formatting with ruff

@@ -16,9 +16,17 @@ import pytest
 from core.database import Database
 from tests.schema import make_tables
 from tests.servers import Postgres, SmtpServer, run_chromium, run_postgres, run_smtp
+from tests.servers_mariadb import MariaDB, run_mariadb
+from tests.servers_redis import RedisServer, run_redis
+from tests.servers_s3 import S3Server, run_s3
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
+
+    from tests.store_worlds import PostgresWorld, SqliteWorld
+    from tests.store_worlds_mariadb import MariaWorld
+    from tests.store_worlds_redis import RedisWorld
+    from tests.store_worlds_s3 import S3World
 
 RUN_MARK = "KEPT_TEST_RUN"
 GRACE_SECONDS = 5.0
@@ -46,6 +54,91 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """The URL of an empty PostgreSQL database of this test's own."""
     with postgres.fresh_database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """One MariaDB server for the whole run, started when the first test asks for it."""
+    with run_mariadb() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_url(mariadb: MariaDB) -> Iterator[str]:
+    """The URL of an empty MariaDB database of this test's own, with a user of its own."""
+    with mariadb.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One Redis server for the whole run, started when the first test asks for it."""
+    with run_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_world(redis_server: RedisServer) -> Iterator[RedisWorld]:
+    """A Redis database of this test's own, and a store over it."""
+    from tests.store_worlds_redis import RedisWorld
+
+    world = RedisWorld(redis_server)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def sqlite_world(tmp_path: Path) -> Iterator[SqliteWorld]:
+    """A SQLite database with a table of requests, as a store."""
+    from tests.store_worlds import SqliteWorld
+
+    made = SqliteWorld(tmp_path)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def postgres_world(postgres_url: str) -> Iterator[PostgresWorld]:
+    """The same in PostgreSQL."""
+    from tests.store_worlds import PostgresWorld
+
+    made = PostgresWorld(postgres_url)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def mariadb_world(mariadb: MariaDB, mariadb_url: str) -> Iterator[MariaWorld]:
+    """The same in MariaDB."""
+    from tests.store_worlds_mariadb import MariaWorld
+
+    made = MariaWorld(mariadb, mariadb_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["sqlite_world", "postgres_world", "mariadb_world"])
+def sql_world(request: pytest.FixtureRequest) -> SqliteWorld | PostgresWorld | MariaWorld:
+    """A test that takes it runs on every SQL database."""
+    made: SqliteWorld | PostgresWorld | MariaWorld = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """One S3 server for the whole run, started when the first test asks for it."""
+    with run_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_world(s3_server: S3Server) -> Iterator[S3World]:
+    """A bucket of this test's own, and a store over it."""
+    from tests.store_worlds_s3 import S3World
+
+    world = S3World(s3_server)
+    yield world
+    world.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -115,13 +208,18 @@ def page(browser: Browser) -> Iterator[OpenPage]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Marks this process, so that whatever it starts can be told from everything else on the machine."""
-    os.environ[RUN_MARK] = uuid.uuid4().hex
+    """Marks this process, so that whatever it starts can be told from everything else on the machine.
+
+    The processes that share the tests of one run (xdist) are started with its mark, and keep it."""
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_MARK] = uuid.uuid4().hex
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A run that leaves a process behind has failed, whatever its tests said."""
+    """A run that leaves a process behind has failed, whatever its tests said; asked once the last of its processes ended."""
+    if hasattr(session.config, "workerinput"):
+        return
     deadline = time.monotonic() + GRACE_SECONDS
     while (left := find_descendants()) and time.monotonic() < deadline:
         time.sleep(0.05)

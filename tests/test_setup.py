@@ -55,9 +55,9 @@ def test_a_lock_names_no_address(name: str) -> None:
 
 
 def test_tests_run_against_the_versions_that_users_get() -> None:
-    """Whatever both locks hold has the same version in both."""
+    """Whatever both locks hold has the same version in both; the tests may want a package on more machines."""
     run, test = read_pins("run.txt"), read_pins("test.txt")
-    assert run.items() <= test.items()
+    assert {pin: test.get(pin, test.get(pin.partition(" ")[0])) for pin in run} == run
 
 
 @pytest.mark.parametrize("name", ["run", "test"])
