@@ -137,52 +137,52 @@ END $$
 """.strip()
 
 
-def _sqlite_triggers(table: str) -> tuple[str, ...]:
+def _sqlite_triggers(table: str, known: str) -> tuple[str, ...]:
     changes = tuple(
         f"CREATE TRIGGER {table}_no_{deed.lower()} BEFORE {deed} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table} is written once: {deed} is refused'); END"
         for deed in ("UPDATE", "DELETE")
     )
-    known = f"EXISTS (SELECT 1 FROM {table} WHERE {INSERT_ONLY[table]})"  # noqa: S608  the names are ours
+    exists = f"EXISTS (SELECT 1 FROM {table} WHERE {known})"  # noqa: S608  the names are ours
     replace = (
-        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN {known} "
+        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN {exists} "
         f"BEGIN SELECT RAISE(ABORT, '{table} is written once: REPLACE is refused'); END"
     )
     return (*changes, replace)
 
 
-def _postgresql_triggers(table: str) -> tuple[str, ...]:
+def _postgresql_triggers(table: str, _known: str) -> tuple[str, ...]:
     trigger = f"{table}_written_once"
     return (
+        POSTGRESQL_FUNCTION,
         f"CREATE TRIGGER {trigger} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION kept_ledger_refuse()",
         f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}",
     )
 
 
-TRIGGERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "sqlite": tuple(statement for table in INSERT_ONLY for statement in _sqlite_triggers(table)),
-        "postgresql": (
-            POSTGRESQL_FUNCTION,
-            *(statement for table in INSERT_ONLY for statement in _postgresql_triggers(table)),
-        ),
+_BY_DIALECT: Final = MappingProxyType({"sqlite": _sqlite_triggers, "postgresql": _postgresql_triggers})
+
+
+def triggers_for(insert_only: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    """The statements, by dialect, that let rows of these tables be inserted and nothing else; see INSERT_ONLY."""
+    return {
+        dialect: tuple(statement for table, known in insert_only.items() for statement in make(table, known))
+        for dialect, make in _BY_DIALECT.items()
     }
-)
-"""What a migration runs after it has made the tables, in this order, by dialect."""
 
 
-def _attach_triggers() -> None:
-    for table in INSERT_ONLY:
-        by_dialect = {
-            "sqlite": _sqlite_triggers(table),
-            "postgresql": (POSTGRESQL_FUNCTION, *_postgresql_triggers(table)),
-        }
-        for dialect, statements in by_dialect.items():
+def attach_triggers(insert_only: Mapping[str, str]) -> None:
+    """Let the tables get their triggers wherever they are made from the declarations, without a migration."""
+    for table, known in insert_only.items():
+        for dialect, statements in triggers_for({table: known}).items():
             for statement in statements:
                 ddl = sa.DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
                 ddl = ddl.execute_if(dialect=dialect)
                 sa.event.listen(Base.metadata.tables[table], "after_create", ddl)
 
 
-_attach_triggers()
+TRIGGERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(dict(triggers_for(INSERT_ONLY)))
+"""What a migration runs after it has made the tables, in this order, by dialect."""
+
+attach_triggers(INSERT_ONLY)

@@ -14,6 +14,7 @@ from policies.periods import Period
 
 ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _MAX_TEXT: Final = 500
+_MAX_NAMES: Final = 100
 
 
 def shown(value: Any) -> str:
@@ -54,6 +55,8 @@ class NameList(fields.Field[tuple[str, ...]]):
         items = value if isinstance(value, list) else [value]
         if len(items) < self._least:
             raise ValidationError("is empty; name at least one")
+        if len(items) > _MAX_NAMES:
+            raise ValidationError(f"has {len(items)} names; at most {_MAX_NAMES} are read")
         if not all(isinstance(item, str) for item in items):
             raise ValidationError(f"is {shown(value)}; write one name or a list of names")
         if len(set(items)) != len(items):

@@ -204,6 +204,8 @@ class _Recipient(ClauseSchema):
     region = Words(allowed="a country's two letters, EEA, or a region")
     safeguard = Choice(TransferSafeguard)
     tell = address()
+    terms = Words(allowed="the agreement that binds it, in words")
+    when = Words(allowed="the condition in words")
 
 
 class _Cookie(ClauseSchema):

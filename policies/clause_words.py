@@ -59,11 +59,26 @@ _DONE: Final = {
 }  # fmt: skip
 # `closed` is said of an account; any other event keeps its own words.
 _EVENTS: Final = {
-    "en": {"account_closed": "the account is closed", "last_use": "the last use"},
-    "de": {"account_closed": "Schließung des Kontos", "last_use": "der letzten Nutzung"},
-}
+    "en": {
+        "account_closed": "the account is closed", "last_use": "the last use", "revoked": "they are revoked",
+        "request_closed": "the request is closed", "consent_ended": "the consent has ended",
+        "proof_ended": "the proof has ended", "mail_settled": "the mail has gone, or cannot",
+        "operator_left": "the operator has left", "hold_released": "the hold is released",
+    },
+    "de": {
+        "account_closed": "Schließung des Kontos", "last_use": "der letzten Nutzung", "revoked": "dem Widerruf",
+        "request_closed": "Abschluss der Anfrage", "consent_ended": "Ende der Einwilligung",
+        "proof_ended": "Ende des Nachweises", "mail_settled": "Versand der Mail", "operator_left": "dem Ausscheiden",
+        "hold_released": "Aufhebung der Sperre",
+    },
+}  # fmt: skip
+_ASKED: Final = {"opt_out": "opting out", "withdraw_consent": "withdrawal of consent",
+                 "limit_sensitive": "limiting the use of sensitive data"}  # fmt: skip
 _ACRONYMS: Final = frozenset({"api", "ip", "id", "url"})
-_WEIRD_PLURALS: Final = {"content": "content", "usage": "usage", "location": "locations", "card_data": "card data"}
+_WEIRD_PLURALS: Final = {
+    "content": "content", "usage": "usage", "card_data": "card data", "code": "code", "metadata": "metadata",
+    "billing": "billing data", "technical": "technical data",
+}  # fmt: skip
 
 
 def speak(language: str) -> str:
@@ -140,38 +155,46 @@ def _of(categories: Sequence[str], language: str) -> str:
     return join([many(one) if language == "en" else plain(one) for one in categories], language)
 
 
+def _be(categories: Sequence[str]) -> str:
+    return "is" if len(categories) == 1 and categories[0] in _WEIRD_PLURALS else "are"
+
+
 def _describe_collects(clause: CollectsClause, language: str) -> str:
-    fields = join(clause.fields, language)
-    return f"we collect {plain(clause.category)} data: {fields}" if language == "en" else (
-        f"wir erheben {plain(clause.category)}: {fields}"
-    )  # fmt: skip
+    fields, name = join(clause.fields, language), plain(clause.category)
+    if language == "de":
+        return f"wir erheben {name}: {fields}"
+    return f"we collect {name if name.endswith('data') else f'{name} data'}: {fields}"
 
 
 def _describe_purpose(clause: PurposeClause, language: str) -> str:
     of, why = _of(clause.of, language), join(clause.why, language)
     if language == "de":
         return f"{of}: genutzt für {why} ({said(clause.basis, language)})"
-    return f"{of} are used for {why} ({said(clause.basis, language)})"
+    return f"{of} {_be(clause.of)} used for {why} ({said(clause.basis, language)})"
 
 
 def _describe_retention(clause: RetentionClause, language: str) -> str:
     of, done = _of(clause.of, language), _DONE[language][clause.then]
     if clause.until:
         when = _EVENTS[language].get(clause.until, plain(clause.until))
-        return f"{of} are kept until {when}, then {done}" if language == "en" else f"{of}: {done} nach {when}"
+        return (
+            f"{of} {_be(clause.of)} kept until {when}, then {done}" if language == "en" else f"{of}: {done} nach {when}"
+        )
     if clause.period is None:
-        return f"{of} are {done} at no stated time" if language == "en" else f"{of}: {done}, ohne Frist"
+        return f"{of} {_be(clause.of)} {done} at no stated time" if language == "en" else f"{of}: {done}, ohne Frist"
     period = clause.period.words(language)
     if language == "de":
         event = _EVENTS["de"].get(clause.after, plain(clause.after)) if clause.after else "dem Eintrag"
         return f"{of}: {done} {period} nach {event}"
     start = _EVENTS["en"].get(clause.after, plain(clause.after)) if clause.after else "they are written"
-    return f"{of} are {done} {period} after {start}"
+    if start == "they are written" and _be(clause.of) == "is":
+        start = "it is written"
+    return f"{of} {_be(clause.of)} {done} {period} after {start}"
 
 
 def _describe_never(clause: NeverClause, language: str) -> str:
     of, english = _of(clause.of, language), language == "en"
-    words = f"{of} is never stored" if english else f"{of}: nie gespeichert"
+    words = f"{of} {_be(clause.of)} never stored" if english else f"{of}: nie gespeichert"
     if clause.exceptions:
         words += f"{' except in ' if english else ', außer in '}{_of(clause.exceptions, language)}"
     if clause.unless_consent:
@@ -184,7 +207,9 @@ def _describe_says(clause: Clause, language: str) -> str:
 
 
 def _describe_right(clause: RightClause, language: str) -> str:
-    right = said(clause.right, language)
+    right = said(clause.right, language) if language == "de" else _ASKED.get(clause.right, said(clause.right, language))
+    if clause.of and language == "en":
+        right += f" of {join([plain(each) for each in clause.of], language)}"
     if clause.to == "authority":
         return "anyone can complain to the authority" if language == "en" else "Beschwerde bei der Aufsichtsbehörde"
     english = language == "en"
@@ -203,11 +228,12 @@ def _describe_right(clause: RightClause, language: str) -> str:
 def _describe_recipient(clause: RecipientClause, language: str) -> str:
     of, why = _of(clause.of, language), join(clause.why, language)
     where = f" ({clause.region})" if clause.region else ""
-    return (
-        f"{clause.name}{where} gets {of} for {why}"
-        if language == "en"
-        else f"{clause.name}{where} erhält {of} für {why}"
-    )
+    if language == "de":
+        return f"{clause.name}{where} erhält {of} für {why}" + (f" (nur: {clause.when})" if clause.when else "")
+    # "providers", "authorities": several; Cerebras is one.
+    last = clause.name.split(" ")[-1]
+    gets = "get" if last.endswith("ies") or (last.islower() and last.endswith("s")) else "gets"
+    return f"{clause.name}{where} {gets} {of} for {why}" + (f", only when {clause.when}" if clause.when else "")
 
 
 def _describe_cookie(clause: CookieClause, language: str) -> str:
@@ -216,10 +242,11 @@ def _describe_cookie(clause: CookieClause, language: str) -> str:
         if language == "de":
             return f"keine Cookies {'Dritter ' if clause.party == 'third' else ''}für {why}"
         return f"no {'third-party ' if clause.party == 'third' else ''}cookies for {why}"
-    lasts = said_key(clause, "lasts", language)
-    return f"the cookie {clause.name} is for {why} and lasts {lasts}" if language == "en" else (
-        f"Cookie {clause.name} für {why}, gültig für {lasts}"
-    )  # fmt: skip
+    if language == "de":
+        lasts = f"gültig für {clause.lasts.words('de')}" if clause.lasts else "bis der Browser geschlossen wird"
+        return f"Cookie {clause.name} für {why}, {lasts}"
+    lasts = f"lasts {clause.lasts.words()}" if clause.lasts else "goes when the browser is closed"
+    return f"the cookie {clause.name} is for {why} and {lasts}"
 
 
 def _describe_notice(clause: NoticeClause, language: str) -> str:

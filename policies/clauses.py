@@ -198,7 +198,10 @@ class RightClause(Clause):
 
 @dataclass(frozen=True, kw_only=True)
 class RecipientClause(Clause):
-    """Who gets which categories, where, and under which safeguard; `tell` is where deletions are reported."""
+    """Who gets which categories, where, and under which safeguard; `tell` is where deletions are reported.
+
+    `terms`: the agreement it is bound by; `when`: the condition under which it gets anything at all, both in words.
+    """
 
     kind: ClassVar[str] = "recipient"
     name: str
@@ -208,6 +211,8 @@ class RecipientClause(Clause):
     region: str | None = None
     safeguard: TransferSafeguard | None = None
     tell: str | None = None
+    terms: str | None = None
+    when: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,7 @@ def binding_clauses(history: Sequence[VersionInForce], now: datetime) -> tuple[B
             found[clause.id] = BindingClause(
                 clause=clause, version=version.number, dropped=version.number != reached[-1].number
             )
-    return tuple(found.values())
+    return tuple(one for one in found.values() if not one.dropped or _spans(reached, one.clause.id, now, None))
 
 
 def _reached(history: Sequence[VersionInForce], now: datetime) -> list[VersionInForce]:
@@ -122,9 +122,11 @@ def _spans(history: Sequence[VersionInForce], clause_id: str, now: datetime, cat
     for index, version in enumerate(reached):
         clause = version.document.clause(clause_id)
         if not isinstance(clause, RetentionClause):
+            spans = [span for span in spans if not _reaches_back_over(version.document, span.clause, category)]
             continue
         known = True
         if category is not None and category not in clause.of:
+            spans = [span for span in spans if not _reaches_back_over(version.document, span.clause, category)]
             continue
         if clause.reaches_back:
             spans.clear()
@@ -133,6 +135,15 @@ def _spans(history: Sequence[VersionInForce], clause_id: str, now: datetime, cat
     if not known:
         raise NotFound(f"No version in force by then has a retention clause '{clause_id}'.", remedy="Check the id.")
     return spans
+
+
+def _reaches_back_over(document: Document, gone: RetentionClause, category: str | None) -> bool:
+    """Whether the promise of a clause that is gone goes on, under other ids, in clauses that reach back over all of it."""
+    left = {category} if category is not None else set(gone.of)
+    for clause in document.of_kind(RetentionClause):
+        if clause.reaches_back and clause.event == gone.event:
+            left -= set(clause.of)
+    return not left
 
 
 def _own_bound(span: _Span, now: datetime) -> Bound:

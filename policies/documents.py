@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -14,8 +15,8 @@ from marshmallow import Schema, ValidationError, fields, post_load
 
 from core.canonical import digest
 from core.errors import BadInput
-from core.lined_yaml import LinedDocument, load_lined
-from policies.clause_fields import NameList, Words
+from core.lined_yaml import LinedDocument, YamlRefused, load_lined
+from policies.clause_fields import ID, NameList, Words
 from policies.clause_schemas import Entry, flatten, read_clause
 from policies.clauses import Clause, RightClause
 from policies.expressions import ProseReading, read_prose
@@ -26,7 +27,24 @@ MAX_CLAUSES: Final = 500
 LANGUAGES: Final = ("en", "de")
 _FENCE: Final = re.compile(r"^---[ \t]*$", flags=re.MULTILINE)
 _EMAIL: Final = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+_PATH: Final = re.compile(r"/[A-Za-z0-9/_.-]+")
 AnyClause = TypeVar("AnyClause", bound=Clause)
+
+
+class AliasPage(StrEnum):
+    """The public pages that an address of before may lead to."""
+
+    POLICY = "policy"
+    RECIPIENTS = "recipients"
+    SECURITY = "security"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alias:
+    """An address under which people know a page from before; it leads to the page for good."""
+
+    path: str
+    page: AliasPage = AliasPage.POLICY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +62,10 @@ class Controller:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One policy document, read. `digest` is over the canonical head and body, so that spacing in the head is free."""
+    """One policy document, read. `digest` is over the canonical head and body, so that spacing in the head is free.
+
+    `promises`: rows of a list of promises kept elsewhere that no clause but the head carries (its date, its aliases).
+    """
 
     policy: str
     title: str
@@ -58,7 +79,8 @@ class Document:
     prose: ProseReading = field(repr=False)
     first_body_line: int
     not_before: date | None = None
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    promises: tuple[str, ...] = ()
 
     def clause(self, clause_id: str) -> Clause | None:
         """The clause of that id, if the document has it."""
@@ -141,6 +163,22 @@ class _RegimeList(NameList):
         return names
 
 
+class _Aliases(fields.Field[tuple[Alias, ...]]):
+    """`[/legal/privacy, {/legal/subprocessors: recipients}]`: a path alone leads to the policy."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any
+    ) -> tuple[Alias, ...]:
+        listed = value if isinstance(value, list) else [value]
+        pairs = [pair for one in listed for pair in (one.items() if isinstance(one, dict) else [(one, "policy")])]
+        for path, page in pairs:
+            if not isinstance(path, str) or not _PATH.fullmatch(path):
+                raise ValidationError(f"is '{path}'; allowed: paths such as /legal/privacy")
+            if page not in list(AliasPage):
+                raise ValidationError(f"leads to '{page}'; allowed: {', '.join(AliasPage)}")
+        return tuple(Alias(path=path.rstrip("/") or path, page=AliasPage(page)) for path, page in pairs)
+
+
 class _Controller(Entry):
     name = Words(required=True)
     country = _Country(required=True)
@@ -164,7 +202,8 @@ class _Head(Entry):
     not_before = _Day()
     controller: Any = fields.Nested(_Controller, required=True)
     regimes = _RegimeList(required=True)
-    aliases = NameList(r"^/[A-Za-z0-9/_.-]+$", least=0, allowed="paths such as /legal/privacy")
+    aliases = _Aliases(load_default=())
+    promises = NameList(ID, least=0, load_default=(), allowed="ids of promises")
     clauses: Any = fields.List(fields.Raw(), required=True)
 
 
@@ -205,6 +244,10 @@ def _split(text: str, source: str) -> tuple[str, str, int, int]:
         raise DocumentRefused(
             [Problem(source=source, line=1, clause=None, what=what, remedy="A policy is a few pages.")]
         )
+    if broken := re.search(r"[\ud800-\udfff]", text):
+        line = text.count("\n", 0, broken.start()) + 1
+        what = "there is half a character, which no encoding has"
+        raise DocumentRefused([Problem(source=source, line=line, clause=None, what=what, remedy="Save it as UTF-8.")])
     cleaned = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     fences = [found for found, _ in zip(_FENCE.finditer(cleaned), range(2), strict=False)]
     if len(fences) < 2 or cleaned[: fences[0].start()].strip():
@@ -220,9 +263,9 @@ def _split(text: str, source: str) -> tuple[str, str, int, int]:
 def _load_head(text: str, source: str, line: int) -> LinedDocument:
     try:
         return load_lined(text, source=source, first_line=line)
-    except RecursionError as error:
-        what = "the head is nested too deeply"
-        raise DocumentRefused([Problem(source=source, line=line, clause=None, what=what)]) from error
+    except YamlRefused as error:
+        problem = Problem(source=source, line=error.line, clause=None, what=error.what, remedy=error.remedy)
+        raise DocumentRefused([problem]) from error
 
 
 def _read_head(lined: LinedDocument, source: str) -> tuple[dict[str, Any], list[Problem]]:

@@ -6,19 +6,27 @@ of the template language (statements, filters, arithmetic, calls) is refused her
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from policies.clause_schemas import key_names
+from policies.clause_words import describe_clause, said_key
 from policies.clauses import Clause
 
 CONTROLLER_FACTS: Final = ("name", "email", "country", "subdivision", "timezone", "address", "dpo")
 PLAIN_FACTS: Final = ("title", "policy", "version", "in_force", "language")
 HIDDEN_KEYS: Final = frozenset({"silent", "kind"})
+MAX_EXPRESSIONS: Final = 2_000
+MAX_PRINTED: Final = 500_000  # characters that all expressions together print
+MAX_LINES: Final = 8_000
+MAX_MARKS: Final = {"[": 4_000, "*": 20_000, "_": 20_000}  # what a reader of Markdown has to look for the end of
+MAX_PARAGRAPH: Final = 16_000  # characters; what Markdown takes for a paragraph can cost the square of its length
 PLACEHOLDER: Final = "\ufffc"  # OBJECT REPLACEMENT CHARACTER: something is printed here
 _ALLOWED: Final = (
     'Allowed are {{ clause("ID").KEY }}, {{ controller.name }} and {{ ' + " }}, {{ ".join(PLAIN_FACTS) + " }}."
@@ -31,10 +39,11 @@ PARSER: Final = ImmutableSandboxedEnvironment(autoescape=False, keep_trailing_ne
 
 @dataclass(frozen=True, kw_only=True)
 class Citation:
-    """One use of a clause in the prose. `line` is that of the file."""
+    """One use of a clause in the prose. `line` is that of the file; `key` what is printed of it, "" for its sentence."""
 
     clause: str
     line: int
+    key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +57,19 @@ class ProseProblem:
 
 @dataclass(frozen=True, kw_only=True)
 class ProseReading:
-    """What the prose holds: citations, the text with each expression replaced by a placeholder, and problems."""
+    """What the prose holds: citations, the text with each expression replaced by a placeholder, and problems.
+
+    `facts`: the facts of the document that are printed (`in_force`, `controller.name`), each once.
+    """
 
     citations: tuple[Citation, ...]
     literal: str
     problems: tuple[ProseProblem, ...]
+    facts: tuple[str, ...] = ()
+
+    def prints(self, clause_id: str, key: str) -> bool:
+        """Whether the prose prints that key of that clause."""
+        return any(each.clause == clause_id and each.key == key for each in self.citations)
 
 
 def allowed_keys(clause: Clause) -> tuple[str, ...]:
@@ -63,25 +80,69 @@ def allowed_keys(clause: Clause) -> tuple[str, ...]:
 
 def read_prose(body: str, *, first_line: int, clauses: Mapping[str, Clause]) -> ProseReading:
     """Read the prose of a document whose first line is `first_line` of its file."""
+    if too_much := _measure(body, first_line):
+        return ProseReading(citations=(), literal="", problems=(too_much,))
     try:
         literal, statements = _take_literal(body, first_line)
         if statements:
             return ProseReading(citations=(), literal=literal, problems=tuple(statements))
         tree = PARSER.parse(body)
-    except (TemplateSyntaxError, RecursionError) as error:
-        line = first_line + error.lineno - 1 if isinstance(error, TemplateSyntaxError) else first_line
-        problem = ProseProblem(line=line, what=str(error).splitlines()[0], remedy=_ALLOWED)
+    except TemplateSyntaxError as error:
+        what = str(error).splitlines()[0]
+        problem = ProseProblem(line=first_line + error.lineno - 1, what=what, remedy=_ALLOWED)
+        return ProseReading(citations=(), literal="", problems=(problem,))
+    except RecursionError:
+        problem = ProseProblem(line=first_line, what="an expression is nested too deeply", remedy=_ALLOWED)
         return ProseReading(citations=(), literal="", problems=(problem,))
     citations: list[Citation] = []
     problems: list[ProseProblem] = []
-    for expression in _expressions(tree):
+    facts: dict[str, None] = {}
+    printed = 0
+    for count, expression in enumerate(_expressions(tree), start=1):
         line = first_line + expression.lineno - 1
         try:
-            if cited := _check(expression, clauses):
-                citations.append(Citation(clause=cited, line=line))
+            match _check(expression, clauses):
+                case str(fact):
+                    facts[fact] = None
+                case (cited, key):
+                    citations.append(Citation(clause=cited.id, line=line, key=key))
+                    printed += _size(cited, key)
         except _RefusedError as refused:
             problems.append(ProseProblem(line=line, what=refused.what, remedy=refused.remedy))
-    return ProseReading(citations=tuple(citations), literal=literal, problems=tuple(problems))
+        if count > MAX_EXPRESSIONS or printed > MAX_PRINTED:
+            what = (
+                f"there are more than {MAX_EXPRESSIONS} expressions, or they print more than {MAX_PRINTED // 1000} kB"
+            )
+            problems.append(ProseProblem(line=line, what=what, remedy="Say each thing once."))
+            break
+    return ProseReading(citations=tuple(citations), literal=literal, problems=tuple(problems), facts=tuple(facts))
+
+
+@lru_cache(maxsize=1000)
+def _size(clause: Clause, key: str) -> int:
+    return len(said_key(clause, key, "en") if key else describe_clause(clause))
+
+
+def _measure(body: str, first_line: int) -> ProseProblem | None:
+    lines = body.count("\n") + 1
+    if lines > MAX_LINES:
+        what = f"the prose has {lines} lines"
+        return ProseProblem(
+            line=first_line + MAX_LINES, what=what, remedy=f"A policy is a few pages: {MAX_LINES} at most."
+        )
+    for mark, most in MAX_MARKS.items():
+        if (found := body.count(mark)) > most:
+            what = f"the prose has {found} times the sign {mark}"
+            return ProseProblem(line=first_line, what=what, remedy=f"{most} at most.")
+    start = 0
+    for gap in [*re.finditer(r"\n[ \t]*(?=\n)", body), None]:
+        end = gap.start() if gap else len(body)
+        if end - start > MAX_PARAGRAPH:
+            what = f"a paragraph has {end - start} characters"
+            line = first_line + body.count("\n", 0, start) + (1 if start else 0)
+            return ProseProblem(line=line, what=what, remedy=f"Divide it: {MAX_PARAGRAPH} at most.")
+        start = gap.end() if gap else end
+    return None
 
 
 class _RefusedError(Exception):
@@ -113,22 +174,22 @@ def _expressions(tree: nodes.Template) -> Iterator[nodes.Node]:
             yield statement
 
 
-def _check(node: nodes.Node, clauses: Mapping[str, Clause]) -> str | None:
-    """The id of the clause that an expression cites, None for a plain fact. Raises for all else."""
+def _check(node: nodes.Node, clauses: Mapping[str, Clause]) -> str | tuple[Clause, str]:
+    """The clause that an expression cites and the key it prints, or the name of a plain fact. Raises for all else."""
     if isinstance(node, nodes.Name) and node.name in PLAIN_FACTS:
-        return None
+        return str(node.name)
     if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "controller":
         if node.attr not in CONTROLLER_FACTS:
             raise _RefusedError(f"controller has no '{node.attr}'", f"It has: {', '.join(CONTROLLER_FACTS)}.")
-        return None
+        return f"controller.{node.attr}"
     if isinstance(node, nodes.Getattr):
         clause = _called(node.node, clauses)
         if node.attr not in allowed_keys(clause):
             raise _RefusedError(
                 f"clause {clause.id} has no key '{node.attr}'", f"It may have: {', '.join(allowed_keys(clause))}."
             )
-        return clause.id
-    return _called(node, clauses).id
+        return clause, str(node.attr)
+    return _called(node, clauses), ""
 
 
 def _called(node: nodes.Node, clauses: Mapping[str, Clause]) -> Clause:

@@ -6,10 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.clauses import Clause, CollectsClause, RetentionClause, Right, RightClause
+from policies.clauses import (
+    Clause,
+    CollectsClause,
+    NeverClause,
+    PurposeClause,
+    RecipientClause,
+    RetentionClause,
+    Right,
+    RightClause,
+)
 from policies.documents import Document
 from policies.law_checks import check_law
-from policies.prose_checks import passages, said_addresses, said_periods, said_recipients, said_rights
+from policies.prose_checks import passages, said_addresses, said_dates, said_periods, said_recipients, said_rights
 
 
 class Level(StrEnum):
@@ -37,6 +46,7 @@ def lint(document: Document) -> list[Finding]:
         *_check_prose(document),
         *_check_retention(document),
         *_check_rights(document),
+        *_check_categories(document),
         *(_warn(one.line, one.clause, one.what, one.remedy) for one in check_law(document)),
     ]
     return sorted(findings, key=lambda found: (found.level is Level.WARNING, found.line))
@@ -77,6 +87,9 @@ def _check_prose(document: Document) -> Iterator[Finding]:
         if not said.held:
             remedy = "Give it a channel clause, or write the controller's address."
             yield _refuse(said.line, None, f"No clause holds the address {said.what}.", remedy)
+    for said in said_dates(prose):
+        what = f"'{said.what}' is written out as the policy's date; it will not follow the next version."
+        yield _warn(said.line, None, what, "Print it: {{ in_force }}.")
     for said in said_recipients(document, prose):
         if not said.held:
             yield _refuse(said.line, None, f"No clause holds the recipient {said.what}.", "Give it a recipient clause.")
@@ -118,6 +131,7 @@ def _check_exceptions(document: Document) -> Iterator[Finding]:
 
 def _check_rights(document: Document) -> Iterator[Finding]:
     seen: dict[tuple[Right, str, str], Clause] = {}
+    told: set[tuple[str, str]] = set()
     for clause in document.of_kind(RightClause):
         if clause.within is None and not (clause.right is Right.COMPLAINT and clause.to == "authority"):
             remedy = "Write within: P30D, by_law or at_once."
@@ -125,7 +139,28 @@ def _check_rights(document: Document) -> Iterator[Finding]:
         for regime in clause.regimes or document.regimes:
             for scope in clause.of or ("",):
                 other = seen.setdefault((clause.right, regime, scope), clause)
-                if other is not clause:
+                if other is not clause and (other.id, clause.id) not in told:
+                    told.add((other.id, clause.id))
                     what = f"Clauses {other.id} and {clause.id} both give the right {clause.right} under {regime}."
                     yield _refuse(clause.line, clause.id, what, "Keep one, or narrow them with regimes or of.")
-                    return
+
+
+def _check_categories(document: Document) -> Iterator[Finding]:
+    """A category that is used or passed on, and that no clause collects, keeps or bans, is as a rule misspelt."""
+    kept = {category: clause for clause in document.of_kind(RetentionClause) for category in clause.of}
+    known = {*kept, *(clause.category for clause in document.of_kind(CollectsClause))}
+    known |= {category for clause in document.of_kind(NeverClause) for category in clause.of}
+    users: list[PurposeClause | RecipientClause] = [
+        *document.of_kind(PurposeClause),
+        *document.of_kind(RecipientClause),
+    ]
+    for clause in users:
+        for category in clause.of:
+            if category not in known:
+                what = f"Clause {clause.id} names {category}, which no clause collects, keeps or says is never stored."
+                yield _warn(clause.line, clause.id, what, "Correct the word, or add a clause for it.")
+    for never in document.of_kind(NeverClause):
+        for category in never.of:
+            if category in kept and not never.exceptions and not never.unless_consent:
+                what = f"{category} is never stored by clause {never.id}, and kept by clause {kept[category].id}."
+                yield _warn(never.line, never.id, what, "Take it out of one, or say except: or unless: what holds.")

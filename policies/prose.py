@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import unquote
@@ -144,7 +145,7 @@ def _fill(document: Document, *, in_force: date | None, version: int | None, fin
 
 def _clauses(document: Document) -> Callable[[str], _Facts]:
     known = {clause.id: clause for clause in document.clauses}
-    return lambda clause_id: _facts_of(known[clause_id], document.language)
+    return cache(lambda clause_id: _facts_of(known[clause_id], document.language))
 
 
 def _facts_of(clause: Clause, language: str) -> _Facts:

@@ -28,22 +28,44 @@ _UNITS: Final = (
     ("years", r"years?|yrs?|jahre?[ns]?|jährig\w*"),
 )
 _NUMBERS: Final = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "ten": 10, "twelve": 12, "fourteen": 14,
-    "thirty": 30, "sixty": 60, "ninety": 90,
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "fourteen": 14, "fifteen": 15, "eighteen": 18, "twenty": 20, "twenty-four": 24,
+    "thirty": 30, "thirty-six": 36, "forty": 40, "forty-five": 45, "forty-eight": 48, "sixty": 60, "ninety": 90,
+    "hundred": 100, "ein": 1, "eine": 1, "einem": 1, "einen": 1, "einer": 1, "zwei": 2, "drei": 3, "vier": 4, "fünf": 5,
+    "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "zwölf": 12, "vierzehn": 14, "fünfzehn": 15,
+    "zwanzig": 20, "dreißig": 30, "fünfundvierzig": 45, "sechzig": 60, "neunzig": 90, "hundert": 100,
 }  # fmt: skip
-_COUNT: Final = rf"(?P<number>\d{{1,5}}(?:[.,]\d+)?|{'|'.join(_NUMBERS)})"
+# "a month" is a period after a word that leads up to one; "once a month" is not.
+_ONE: Final = r"(?<=\bfor )an?|(?<=\bwithin )an?|(?<=\bafter )an?|(?<=\bup to )an?|(?<=\bat least )an?"
+_COUNT: Final = (
+    rf"(?P<number>\d{{1,5}}(?:[.,]\d+)?|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|{_ONE})(?:\s?\(\w+\))?"
+)
 _PERIOD: Final = re.compile(
     rf"(?<![\w.,]){_COUNT}[\s-]*(?:{'|'.join(f'(?P<{unit}>{words})' for unit, words in _UNITS)})(?!\w)",
     flags=re.IGNORECASE,
 )
-_EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# Bounded on both sides, so that a megabyte of letters is looked at once.
+_EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+# What pages make of an address to hide it from programs: nobody can write there, and no clause can hold it.
+_HIDDEN_EMAIL: Final = re.compile(
+    r"\[email[\s\xa0]protected\]|(?<![\w.+-])[\w.+-]{1,64}\s?[\[(]\s?(?:at|@)\s?[\])]\s?[\w.-]{1,63}",
+    flags=re.IGNORECASE,
+)
+_PHONE: Final = re.compile(r"(?<![\w.+])\+\d[\d ()/-]{6,18}\d(?!\d)")
+_MONTH: Final = r"[A-ZÄÖÜa-zäöü]{3,9}\.?"
+_DATED: Final = re.compile(
+    r"\b(?:last (?:updated|modified|revised|changed)|updated|effective|in force since|stand|zuletzt (?:aktualisiert|geändert)"
+    r"|gültig (?:ab|seit)|in kraft seit)\b\W{0,3}(?:(?:date|as|of|on|from|vom|am)\b\W{0,3}){0,3}"
+    rf"(?P<day>\d{{4}}-\d\d-\d\d|\d{{1,2}}\. ?\d{{1,2}}\. ?\d{{4}}|\d{{1,2}}\.? {_MONTH} \d{{4}}|{_MONTH} \d{{1,2}}, ?\d{{4}})",
+    flags=re.IGNORECASE,
+)
 _SENTENCE: Final = re.compile(r"(?<=[.!?:;])\s+")
 _ABOUT_RIGHTS: Final = re.compile(
-    r"\brights?\s+(?:\w+\s+){0,3}?(?:to|of)\b|\brights?\b[^.]*\b(?:include|are)\b|\bRecht(?:e|es)?\s+(?:auf|zu|der|Ihre)|\w+srecht\b"
+    r"\brights?\s+(?:\w+\s+){0,3}?(?:to|of)\b|\brights?\b[^.]{0,300}\b(?:include|are)\b|\bRecht(?:e|es)?\s+(?:auf|zu|der|Ihre)|\b\w{1,40}srecht\b"
 )
 _RIGHTS_WORD: Final = re.compile(r"\brights?\b|\bRechte?n?\b")
 _OFFERED: Final = re.compile(
-    r"\byou\s+(?:can|may)\b[^.]*\b(?:your\s+(?:personal\s+)?(?:data|information|account|consent)|copy|complaint)\b",
+    r"\byou\s+(?:can|may)\b[^.]{0,300}\b(?:your\s+(?:personal\s+)?(?:data|information|account|consent)|copy|complaint)\b",
     flags=re.IGNORECASE,
 )
 _RIGHTS: Final = {
@@ -115,7 +137,7 @@ def said_periods(document: Document, prose: list[Passage]) -> Iterator[Said]:
 
 def _period(number: str, unit: str) -> Period | None:
     """The period that is named, None for what no clause can hold (half days, none at all, centuries)."""
-    count = _NUMBERS.get(number) or (int(number) if number.isdecimal() else 0)
+    count = 1 if number in ("a", "an") else _NUMBERS.get(number) or (int(number) if number.isdecimal() else 0)
     try:
         return Period(**{unit: count})
     except BadInput:
@@ -123,9 +145,10 @@ def _period(number: str, unit: str) -> Period | None:
 
 
 def said_addresses(document: Document, prose: list[Passage]) -> Iterator[Said]:
-    """E-mail addresses, in the text and in links."""
+    """E-mail addresses and telephone numbers, in the text and in links; an address that a page has hidden is never held."""
     own = [document.controller.email, document.controller.dpo or "", *_texts(document)]
     held = {address.lower() for text in own for address in _EMAIL.findall(text)}
+    numbers = {_digits(text) for text in own}
     for passage in prose:
         seen = set()
         for match in _EMAIL.finditer(passage.text):
@@ -133,6 +156,24 @@ def said_addresses(document: Document, prose: list[Passage]) -> Iterator[Said]:
             yield Said(line=passage.line_at(match.start()), what=match[0], held=match[0].lower() in held)
         for address in {found for link in passage.links for found in _EMAIL.findall(link)} - seen:
             yield Said(line=passage.line, what=address, held=address.lower() in held)
+        for match in _HIDDEN_EMAIL.finditer(passage.text):
+            yield Said(line=passage.line_at(match.start()), what=match[0], held=False)
+        for match in _PHONE.finditer(passage.text):
+            yield Said(line=passage.line_at(match.start()), what=match[0], held=_digits(match[0]) in numbers)
+        for link in passage.links:
+            if link.startswith("tel:") and _digits(link) not in numbers:
+                yield Said(line=passage.line, what=link, held=False)
+
+
+def _digits(text: str) -> str:
+    return "".join(sign for sign in text if sign.isdecimal())
+
+
+def said_dates(prose: list[Passage]) -> Iterator[Said]:
+    """Days that the prose writes out as those of the policy itself: "Last updated: April 30, 2026"."""
+    for passage in prose:
+        for match in _DATED.finditer(passage.text):
+            yield Said(line=passage.line_at(match.start("day")), what=match["day"], held=False)
 
 
 def said_recipients(document: Document, prose: list[Passage]) -> Iterator[Said]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from dateutil.relativedelta import relativedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,6 +133,32 @@ def test_a_clause_that_never_was_in_force_is_named() -> None:
         bounds(history((0, GONE)), "nothing-like-it", on(1))
 
 
+def test_a_clause_that_goes_on_under_another_id_reaches_back_all_the_same() -> None:
+    """What has to be kept longer, with a reason, does not go by the promise of the clause that it replaces."""
+    renamed = policy(
+        "{id: new-logs, kind: retention, of: request_log, for: P90D, then: delete, reaches_back: the law changed}"
+    )
+    versions = history((0, WITH["P10D"]), (100, renamed))
+    assert bounds(versions, "logs", on(200)).bounds == ()
+    assert bounds(versions, "logs", on(200), category="request_log").bounds == ()
+    assert bounds(versions, "new-logs", on(200)).bounds[0].record_before == on(110)
+    assert [one.clause.id for one in binding_clauses(versions, on(200))] == ["new-logs"]
+    assert [one.clause.id for one in binding_clauses(versions, on(99))] == ["logs"]
+
+
+def test_reaching_back_over_one_category_leaves_the_others_as_they_were() -> None:
+    """And an event of its own is a promise of its own."""
+    both = policy("{id: logs, kind: retention, of: [request_log, trace], for: P10D, then: delete}")
+    split = policy(
+        "{id: new-logs, kind: retention, of: request_log, for: P90D, then: delete, reaches_back: the law changed}",
+        "{id: closed, kind: retention, of: trace, after: closed, for: P90D, then: delete, reaches_back: the law changed}",
+    )
+    versions = history((0, both), (100, split))
+    assert bounds(versions, "logs", on(200), category="request_log").bounds == ()
+    assert bounds(versions, "logs", on(200), category="trace").bounds[0].record_before == on(100)
+    assert [one.clause.id for one in binding_clauses(versions, on(200))] == ["logs", "new-logs", "closed"]
+
+
 DOCUMENTS = st.sampled_from([*WITH.values(), *BACK.values(), *CLOSED.values(), GONE])
 DAYS = st.floats(-120, 300, allow_nan=False)
 
@@ -184,3 +211,137 @@ def test_without_reaching_back_a_cutoff_never_steps_back(
     # Which of a month and 30 days is the shorter depends on the month it is counted from.
     youngest = first - timedelta(microseconds=1)
     assert min(Period.parse(period).after_instant(youngest) for period in periods) <= on(now)
+
+
+# The same with the real calendar: the ends of months and leap days, where a month is not a length.
+
+MOMENTS = [
+    datetime(2027, 2, 28, tzinfo=UTC), datetime(2027, 2, 28, 23, tzinfo=UTC), datetime(2027, 3, 1, tzinfo=UTC),
+    datetime(2028, 1, 31, 12, tzinfo=UTC), datetime(2028, 2, 28, 23, tzinfo=UTC), datetime(2028, 2, 29, tzinfo=UTC),
+    datetime(2028, 2, 29, 0, 10, tzinfo=UTC), datetime(2028, 3, 1, tzinfo=UTC), datetime(2028, 3, 31, 7, tzinfo=UTC),
+    datetime(2028, 4, 30, 23, 59, 59, 999999, tzinfo=UTC), datetime(2028, 12, 31, 23, tzinfo=UTC),
+    datetime(2029, 2, 28, 1, tzinfo=UTC), datetime(2029, 3, 30, tzinfo=UTC),
+]  # fmt: skip
+CALENDAR = ["P1D", "P28D", "P1M", "P31D", "P1M2D", "P6M", "P1Y", "P1Y1DT2H", "P4Y"]
+CALENDAR_WITH = {period: logs_for(period) for period in CALENDAR}
+CALENDAR_BACK = {period: logs_for(period, more=", reaches_back: the law changed") for period in CALENDAR}
+instants = st.sampled_from(MOMENTS) | st.datetimes(
+    datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)
+)  # fmt: skip
+near = st.builds(lambda instant, hours: instant + timedelta(hours=hours), instants, st.integers(-48, 48))
+
+
+def starting(first: datetime, gaps: list[timedelta]) -> list[datetime]:
+    """When each of several versions came into force."""
+    return [first + sum(gaps[:index], timedelta()) for index in range(len(gaps) + 1)]
+
+
+def slow_cutoff(period: Period, now: datetime) -> datetime:
+    """`now` less a period, by dateutil: the rest first, then months; a clamped day ends its month."""
+    rest = now - timedelta(weeks=period.weeks, days=period.days, hours=period.hours, minutes=period.minutes)
+    back = rest - relativedelta(years=period.years, months=period.months)
+    if back.day == rest.day:
+        return back
+    return back.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + relativedelta(months=1)
+
+
+def slow_end(record: datetime, period: Period) -> datetime:
+    """`t + P`: months first, then the rest."""
+    months = record + relativedelta(years=period.years, months=period.months)
+    return months + timedelta(weeks=period.weeks, days=period.days, hours=period.hours, minutes=period.minutes)
+
+
+def promises_to(record: datetime, versions: list[VersionInForce], now: datetime) -> list[Period]:
+    """Each period that a record was promised: by the version in force at its time, and by every later one."""
+    found: list[Period] = []
+    reached = [version for version in versions if version.in_force_at <= now]
+    for index, version in enumerate(reached):
+        clause = clause_of(version.document)
+        if clause and clause.reaches_back:
+            found.clear()
+        still = index + 1 == len(reached) or record < reached[index + 1].in_force_at
+        if clause and clause.period and still:
+            found.append(clause.period)
+    return found
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    documents=st.lists(
+        st.sampled_from([*CALENDAR_WITH.values(), *CALENDAR_BACK.values(), GONE]), min_size=1, max_size=5
+    ),
+    first=near,
+    gaps=st.lists(st.integers(0, 24 * 400), min_size=4, max_size=4),
+    now=near,
+    records=st.lists(near, min_size=1, max_size=12),
+)
+def test_by_the_calendar_a_record_goes_when_the_shortest_of_its_promises_has_run_out(
+    documents: list[Document], first: datetime, gaps: list[int], now: datetime, records: list[datetime]
+) -> None:
+    """Exactly then, asked of each record alone; never before `t + P`, and within three days (the ends of months) after it."""
+    starts = starting(first, [timedelta(hours=gap) for gap in gaps])
+    versions = [
+        VersionInForce(number=number, in_force_at=start, document=document)
+        for number, (start, document) in enumerate(zip(starts, documents, strict=False), 1)
+    ]
+    if not any(clause_of(one.document) for one in versions if one.in_force_at <= now):
+        return
+    found = bounds(versions, "logs", now).bounds
+    assert len(found) <= 1
+    for record in [*records, *(moment for one in versions for moment in (one.in_force_at, slow_cutoff_of(one, now)))]:
+        over = bool(found) and found[0].record_before is not None and record < found[0].record_before
+        promised = promises_to(record, versions, now)
+        assert over == any(record < slow_cutoff(period, now) for period in promised)
+        ends = [slow_end(record, period) for period in promised]
+        assert not over or min(ends) <= now
+        assert over or not ends or now <= min(ends) + timedelta(days=3)
+
+
+def slow_cutoff_of(version: VersionInForce, now: datetime) -> datetime:
+    """The very instant at which a version's promise runs out: the record on it is not over yet."""
+    clause = clause_of(version.document)
+    return slow_cutoff(clause.period, now) if clause and clause.period else now
+
+
+@settings(max_examples=300, deadline=None)
+@given(period=st.sampled_from(CALENDAR), now=near, minutes=st.integers(0, 60 * 24 * 40))
+def test_by_the_calendar_a_cutoff_never_steps_back(period: str, now: datetime, minutes: int) -> None:
+    """What was over stays over while time goes on."""
+    versions = [VersionInForce(number=1, in_force_at=datetime(2020, 1, 1, tzinfo=UTC), document=CALENDAR_WITH[period])]
+    first = bounds(versions, "logs", now).bounds[0].record_before
+    second = bounds(versions, "logs", now + timedelta(minutes=minutes)).bounds[0].record_before
+    assert first is not None
+    assert second is not None
+    assert first <= second
+
+
+CALENDAR_CLOSED = {
+    period: policy(f"{{id: logs, kind: retention, of: request_log, after: closed, for: {period}, then: delete}}")
+    for period in CALENDAR
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    periods=st.lists(st.sampled_from(CALENDAR), min_size=1, max_size=4),
+    gaps=st.lists(st.integers(0, 400), min_size=4, max_size=4),
+    now=near,
+    closed=st.lists(near, min_size=1, max_size=12),
+)
+def test_without_a_time_of_its_own_the_shortest_promise_since_the_first_binds(
+    periods: list[str], gaps: list[int], now: datetime, closed: list[datetime]
+) -> None:
+    """Nobody can say under which version such a record was collected: it gets the best of all of them."""
+    starts = starting(datetime(2025, 1, 1, tzinfo=UTC), [timedelta(days=gap) for gap in gaps])
+    versions = [
+        VersionInForce(number=number, in_force_at=start, document=CALENDAR_CLOSED[period])
+        for number, (start, period) in enumerate(zip(starts, periods, strict=False), 1)
+    ]
+    reached = [clause.period for one in versions if one.in_force_at <= now and (clause := clause_of(one.document))]
+    if not reached:
+        return
+    (found,) = bounds(versions, "logs", now).without_record_time()
+    assert found.record_before is None
+    for event in closed:
+        over = found.event_before is not None and event < found.event_before
+        assert over == any(event < slow_cutoff(period, now) for period in reached if period)
