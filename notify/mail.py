@@ -21,11 +21,10 @@ from core.errors import BadInput
 from core.outbox import Event, post
 from core.settings import MailSettings
 from notify.tables import MailState, SentMailRow
-from notify.transport import FileTransport, MailRefused, SmtpTransport, Transport
+from notify.transport import MailRefused, Transport, open_transport
 
 log = structlog.get_logger()
 MAIL: Final = "mail"
-OUTBOX_FOLDER: Final = "outbox"
 _EVENT_NAME: Final = re.compile(r"[a-z][a-z_]*")
 # What an operator decided and worded is a person's mail; everything else tells robots not to answer (RFC 3834).
 WRITTEN_BY_PEOPLE: Final = frozenset({"request_refused", "nothing_found", "answered_by_hand"})
@@ -67,9 +66,7 @@ class Mailer:
         self._clock = clock
         self._database = database
         self._key = key
-        self._transport: Transport = (
-            SmtpTransport(settings.smtp) if settings.smtp else FileTransport(var / OUTBOX_FOLDER)
-        )
+        self._transport: Transport = open_transport(settings, var)
 
     def render(
         self, event: str, language: str, *, to: str, event_id: str, variables: Mapping[str, Any]
@@ -83,16 +80,16 @@ class Mailer:
         subject = self._renderer.text(f"email/{event}/subject.txt", language=language, **variables)
         message = EmailMessage(policy=policy.SMTP)
         message["From"] = self._sender
-        message["To"] = Address(addr_spec=_mailable(to))
+        message["To"] = Address(addr_spec=mailable(to))
         message["Subject"] = " ".join(subject.split())
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = self._message_id(event_id)
-        message["Content-Language"] = "en"
         if event not in WRITTEN_BY_PEOPLE:
             message["Auto-Submitted"] = "auto-generated"
         message.set_content(self._renderer.text(f"email/{event}/body.txt", language=language, **variables))
         html = self._renderer.text(f"email/{event}/body.html", language=language, **variables)
         message.add_alternative(html, subtype="html")
+        message["Content-Language"] = "en"  # before, it would have become the first part's
         return message
 
     @property
@@ -148,11 +145,16 @@ class Mailer:
             return row.state == MailState.UNCERTAIN.value
 
     def _message_id(self, event_id: str) -> str:
-        domain = parseaddr(self._sender)[1].rpartition("@")[2] or "kept.invalid"
-        return f"<{event_id}@{domain}>"
+        return make_message_id(event_id, self._sender)
 
 
-def _mailable(address: str) -> str:
+def make_message_id(name: str, sender: str) -> str:
+    """The Message-ID of what is called `name` here, under the domain of the sender."""
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "kept.invalid"
+    return f"<{name}@{domain}>"
+
+
+def mailable(address: str) -> str:
     """An address as a header can carry it, its domain in ASCII. Raises MailRefused, without the address."""
     try:
         checked = validate_email(address, check_deliverability=False, test_environment=True, allow_smtputf8=False)

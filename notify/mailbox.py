@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import NotFound
-from notify.mail import OUTBOX_FOLDER
+from notify.transport import OUTBOX_FOLDER
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_]{1,60}@[A-Za-z0-9.\-]{1,180}")
 

@@ -3,33 +3,80 @@
 import os
 import smtplib
 import ssl
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 from urllib.parse import unquote, urlsplit
 
 from core.errors import ConfigurationError, KeptError, Unreachable
+from core.personal import Personal
+from core.settings import MailSettings
 
 TIMEOUT_SECONDS: Final = 20.0
+OUTBOX_FOLDER: Final = "outbox"
+MOST_OPEN: Final = 250
+SYNC_THREADS: Final = 16
 _PORTS: Final = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+_GO_AHEAD, _TAKEN = 354, 250
+_CLOSING: Final = 421  # the server goes down: nothing is said of the message
 
 
 class MailRefused(KeptError):
     """The mail server will never take this message: trying again is of no use."""
 
 
+class PutOff(KeptError):
+    """The mail server does not take this one message now, and may later; it goes on with others."""
+
+
+class HandoverUncertain(KeptError):
+    """The server had the message and went silent before it answered: it may have taken it, or not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """One finished message: `sender` and `to` are bare addresses, `content` is as it goes over the wire, with CRLF."""
+
+    message_id: str
+    sender: str
+    to: Personal
+    content: bytes
+
+
+class MailSession(Protocol):
+    """One way out that stays open for many messages."""
+
+    def send(self, envelope: Envelope) -> None:
+        """Hand one message over. Raises MailRefused (never), PutOff (this one later), Unreachable (all later: this one was
+        certainly not taken) and HandoverUncertain."""
+
+    def flush(self) -> None:
+        """Return once all that was sent would survive a loss of power."""
+
+
 class Transport(Protocol):
-    """Hands one message over. Raises Unreachable when it may work later, MailRefused when it never will."""
+    """Hands messages over. `repeatable`: the same message again is no second one. `send` raises Unreachable when it may
+    work later, MailRefused when it never will."""
 
     destination: str
+    repeatable: bool
 
     def send(self, message: EmailMessage) -> None: ...
 
+    def session(self) -> AbstractContextManager[MailSession]:
+        """A way out for many messages. It connects when the first one is sent."""
+
     def ping(self) -> None:
         """Raise Unreachable unless messages could be handed over now."""
+
+
+def open_transport(settings: MailSettings, var: Path) -> Transport:
+    """The way out that `mail:` in kept.yaml describes. Nothing is connected yet."""
+    return SmtpTransport(settings.smtp) if settings.smtp else FileTransport(var / OUTBOX_FOLDER)
 
 
 class SmtpTransport:
@@ -37,6 +84,8 @@ class SmtpTransport:
 
     Messages of errors name the server and its answer's code, never the recipient: they end up in logs.
     """
+
+    repeatable = False
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -52,55 +101,155 @@ class SmtpTransport:
 
     def send(self, message: EmailMessage) -> None:
         try:
-            with self._connected() as client:
+            with self.connect() as client:
                 client.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
             codes = sorted({code for code, _ in error.recipients.values()})
             self._refuse(codes)
         except smtplib.SMTPNotSupportedError as error:
-            raise MailRefused(f"{self._name} does not take this kind of address.") from error
+            raise MailRefused(f"{self.name} does not take this kind of address.") from error
         except smtplib.SMTPResponseException as error:
-            raise self._unreachable(f"it answered {error.smtp_code}") from None
+            raise self.unreachable(f"it answered {error.smtp_code}") from None
         except (OSError, smtplib.SMTPException) as error:
-            raise self._unreachable(type(error).__name__) from None
+            raise self.unreachable(type(error).__name__) from None
+
+    @contextmanager
+    def session(self) -> Iterator[MailSession]:
+        opened = _SmtpSession(self)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
     def ping(self) -> None:
         """Raise Unreachable unless the server lets us in."""
         try:
-            with self._connected() as client:
+            with self.connect() as client:
                 client.noop()
         except (OSError, smtplib.SMTPException) as error:
-            raise self._unreachable(type(error).__name__) from None
+            raise self.unreachable(type(error).__name__) from None
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """How messages of errors name it."""
         return f"The mail server {self._host}:{self._port}"
 
-    def _refuse(self, codes: list[int]) -> None:
-        if codes and all(code >= 500 for code in codes):
-            raise MailRefused(f"{self._name} refused the recipient ({', '.join(map(str, codes))}).") from None
-        raise self._unreachable(f"it put the recipient off ({', '.join(map(str, codes))})") from None
+    def unreachable(self, why: str) -> Unreachable:
+        """What to raise when it is certain that nothing was taken."""
+        return Unreachable(f"{self.name} did not take the mail: {why}.", remedy="It is tried again by itself.")
 
-    def _unreachable(self, why: str) -> Unreachable:
-        return Unreachable(f"{self._name} did not take the mail: {why}.", remedy="It is tried again by itself.")
-
-    @contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
+    def connect(self) -> smtplib.SMTP:
+        """A connection that may send. Raises OSError and SMTPException."""
         if self._scheme == "smtps":
             context = ssl.create_default_context()
             client: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
         else:
             client = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT_SECONDS)
-        with client:
+        try:
             if self._scheme == "smtp+starttls":
                 client.starttls(context=ssl.create_default_context())
             if self._user is not None:
                 client.login(self._user, self._password)
-            yield client
+            client.ehlo_or_helo_if_needed()
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _refuse(self, codes: list[int]) -> NoReturn:
+        if codes and all(code >= 500 for code in codes):
+            raise MailRefused(f"{self.name} refused the recipient ({', '.join(map(str, codes))}).") from None
+        raise self.unreachable(f"it put the recipient off ({', '.join(map(str, codes))})") from None
+
+
+class _SmtpSession:
+    """Says one message after the other on one connection, and knows at each step whether the server can have taken it."""
+
+    def __init__(self, transport: SmtpTransport) -> None:
+        self._transport = transport
+        self._client: smtplib.SMTP | None = None
+
+    def send(self, envelope: Envelope) -> None:
+        client = self._announce(envelope)
+        try:
+            code, _ = client.rcpt(envelope.to.reveal())
+            if code != _TAKEN:
+                self._answered(code, "the recipient")
+            code, _ = client.docmd("data")
+            if code != _GO_AHEAD:
+                self._answered(code, "the message")
+        except (OSError, smtplib.SMTPException) as error:
+            raise self._broken(error) from None
+        try:
+            client.send(_quoted(envelope.content))
+            code, _ = client.getreply()
+        except (OSError, smtplib.SMTPException) as error:
+            self.close()
+            raise HandoverUncertain(
+                f"{self._transport.name} went silent after the message ({type(error).__name__})."
+            ) from None
+        if code != _TAKEN:
+            self._answered(code, "the message")
+
+    def flush(self) -> None:
+        """What the server answered 250 to is in its care."""
+
+    def close(self) -> None:
+        """Take leave, if there is somebody to take leave of."""
+        if self._client is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                self._client.quit()
+            self._client.close()
+        self._client = None
+
+    def _announce(self, envelope: Envelope) -> smtplib.SMTP:
+        """Say who sends; a connection that the server closed meanwhile is opened again, once."""
+        for is_new in (self._client is None, True):
+            try:
+                client = self._client = self._client or self._transport.connect()
+                code, _ = client.mail(envelope.sender)
+            except (OSError, smtplib.SMTPException) as error:
+                broken = self._broken(error)
+                if is_new:
+                    raise broken from None
+                continue
+            if code == _TAKEN:
+                return client
+            self.close()
+            if is_new or code != _CLOSING:
+                raise self._transport.unreachable(f"it answered {code} to the sender")
+        raise self._transport.unreachable("it answered nothing")
+
+    def _broken(self, error: Exception) -> Unreachable:
+        self.close()
+        code = f" {error.smtp_code}" if isinstance(error, smtplib.SMTPResponseException) else ""
+        return self._transport.unreachable(f"{type(error).__name__}{code}")
+
+    def _answered(self, code: int, what: str) -> NoReturn:
+        """The server said no to one message: for good, for now, or because it goes down."""
+        if code == _CLOSING or code < 400:
+            self.close()
+            raise self._transport.unreachable(f"it answered {code}")
+        with suppress(OSError, smtplib.SMTPException):
+            if self._client is not None:
+                self._client.rset()
+        if code >= 500:
+            raise MailRefused(f"{self._transport.name} refused {what} ({code}).")
+        raise PutOff(f"{self._transport.name} put {what} off ({code}).")
+
+
+def _quoted(content: bytes) -> bytes:
+    """The message as DATA wants it: no line begins with a single dot, and a dot alone ends it."""
+    quoted = content.replace(b"\r\n.", b"\r\n..")
+    if quoted.startswith(b"."):
+        quoted = b"." + quoted
+    return quoted + (b"" if quoted.endswith(b"\r\n") else b"\r\n") + b".\r\n"
 
 
 class FileTransport:
     """Mail as `<Message-ID>.eml` in a folder. The same message is the same file, written whole or not at all."""
+
+    repeatable = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -115,17 +264,94 @@ class FileTransport:
             ) from error
 
     def send(self, message: EmailMessage) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        name = str(message["Message-ID"]).strip().strip("<>")
-        handle, draft = tempfile.mkstemp(dir=self._folder, prefix=".", suffix=".part")
+        with self.session() as files:
+            files.send(
+                Envelope(
+                    message_id=str(message["Message-ID"]).strip(),
+                    sender="",
+                    to=Personal(""),
+                    content=message.as_bytes(),
+                )
+            )
+            files.flush()
+
+    @contextmanager
+    def session(self) -> Iterator[MailSession]:
+        with _FileSession(self._folder) as opened:
+            yield opened
+
+
+class _FileSession:
+    """Writes many files, and waits for the disk once for all of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: list[int] = []
+
+    def __enter__(self) -> "_FileSession":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._close()
+
+    def send(self, envelope: Envelope) -> None:
+        name = envelope.message_id.strip("<>")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(message.as_bytes())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).replace(self._folder / f"{name}.eml")
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # The draft of a process that was killed is written over when its message comes again.
+            draft = self._folder / f".{name}.part"
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            Path(draft).unlink(missing_ok=True)
-            raise Unreachable(
-                f"The mail could not be written to {self._folder}: {error.strerror}.", remedy="Make room there."
-            ) from error
+            raise self._told(error) from error
+        self._open.append(handle)
+        try:
+            _write_all(handle, envelope.content)
+            draft.replace(self._folder / f"{name}.eml")
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise self._told(error) from error
+        if len(self._open) >= MOST_OPEN:
+            self._sync_files()
+
+    def flush(self) -> None:
+        self._sync_files()
+        try:
+            if self._folder.is_dir():
+                _sync_folder(self._folder)
+        except OSError as error:
+            raise self._told(error) from error
+
+    def _sync_files(self) -> None:
+        """All at once: a file system writes many of them down in the time of one."""
+        try:
+            if len(self._open) == 1:
+                os.fsync(self._open[0])
+            elif self._open:
+                with ThreadPoolExecutor(SYNC_THREADS) as threads:
+                    list(threads.map(os.fsync, self._open))
+        except OSError as error:
+            raise self._told(error) from error
+        self._close()
+
+    def _close(self) -> None:
+        while self._open:
+            os.close(self._open.pop())
+
+    def _told(self, error: OSError) -> Unreachable:
+        return Unreachable(
+            f"The mail could not be written to {self._folder}: {error.strerror}.", remedy="Make room there."
+        )
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
