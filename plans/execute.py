@@ -54,10 +54,12 @@ class Tools:
 
 @dataclass(frozen=True, kw_only=True)
 class _ReadBack:
-    """What the store says when the batches are through: `matching` still match, `held` are kept by holds."""
+    """What the store says when the batches are through: `matching` still match, `held` are kept by holds, and of `unread`
+    parts of the collection nobody knows what is in them."""
 
     matching: int
     held: int
+    unread: int
     left: tuple[str, ...]
 
     @property
@@ -67,7 +69,7 @@ class _ReadBack:
     @property
     def words(self) -> str:
         held = [f"{self.held} kept by a hold"] if self.held else []
-        return "; ".join([*held, *(self.left if self.matching else ())])
+        return "; ".join([*held, *(self.left if self.matching or self.unread else ())])
 
 
 class StepWork:
@@ -183,10 +185,11 @@ class StepWork:
 
     def _read_back(self) -> _ReadBack:
         held = self._held()
-        matching = self._store.measure(self._step.at, self._where(held)).rows
+        extent = self._store.measure(self._step.at, self._where(held))
         kept = AnyOf(parts=tuple(part for part in (self._step.held, held) if part is not None))
         count = self._store.measure(self._step.at, AllOf(parts=(self._step.condition, kept))).rows if kept.parts else 0
-        return _ReadBack(matching=matching, held=count, left=self._store.left_for_later(self._step.at))
+        left = self._store.left_for_later(self._step.at)
+        return _ReadBack(matching=extent.rows, held=count, unread=extent.unread, left=left)
 
     def _conclude(self, seen: _ReadBack) -> None:
         if seen.matching and not seen.left:
@@ -200,7 +203,12 @@ class StepWork:
                 f"{seen.matching} records of {self._step.collection} cannot go yet: {'; '.join(seen.left)}.",
                 remedy="It goes on by itself once that is over.",
             )
-        state = StepState.LEFT if seen.remaining else StepState.DONE
+        if seen.unread and self._tools.plan.trigger.kind is TriggerKind.REQUEST:
+            raise StoreBusy(
+                f"{seen.unread} parts of {self._step.collection} cannot be read: {'; '.join(seen.left)}.",
+                remedy="Nobody knows what is in them. Mend them or take them away; it goes on by itself after that.",
+            )
+        state = StepState.LEFT if seen.remaining or seen.unread else StepState.DONE
         self._close(state, remaining=seen.remaining, note=seen.words)
 
     def _fail(self, error: KeptError) -> None:

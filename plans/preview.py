@@ -94,7 +94,15 @@ def _look_at(step: Step, store: Store) -> StepPreview:
             held = store.measure(step.at, AllOf(parts=(step.condition, step.held))).rows
     except KeptError as error:
         return StepPreview(step=step.id, collection=step.collection, extent=None, blocked=str(error))
-    return StepPreview(step=step.id, collection=step.collection, extent=extent, total=total, held=held, census=census)
+    blocked = _say_unread(step, store) if extent.unread else None
+    return StepPreview(
+        step=step.id, collection=step.collection, extent=extent, total=total, held=held, census=census, blocked=blocked
+    )
+
+
+def _say_unread(step: Step, store: Store) -> str:
+    """Nobody knows what stands in a file that cannot be read: the count leaves it out, and says so."""
+    return f"Not all of {step.collection} can be read: {'; '.join(store.left_for_later(step.at))}."
 
 
 def _count(stay: Stays, store: Store | None) -> StaysPreview:

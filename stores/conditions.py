@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,22 @@ class Unset:
     """The field is NULL (SQL) or absent or null (files)."""
 
     field: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """The field holds something that redacting takes away: it is not NULL, and not the neutral value that stands in a
+    field which may not be NULL."""
+
+    field: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Differs:
+    """The field's value is not this one to the letter; a NULL differs from every value, and from no NULL."""
+
+    field: str
+    value: str | None = dataclass_field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +81,7 @@ class Not:
     part: "Condition"
 
 
-Condition = Before | OneOf | Unset | Through | AllOf | AnyOf | Not
+Condition = Before | OneOf | Unset | Filled | Differs | Through | AllOf | AnyOf | Not
 
 
 def conjuncts(condition: Condition) -> tuple[Condition, ...]:
@@ -83,6 +100,10 @@ def describe(condition: Condition) -> Mapping[str, Any]:
             return {"field": name, "one_of": sorted(values)}
         case Unset(field=name):
             return {"field": name, "unset": True}
+        case Filled(field=name):
+            return {"field": name, "filled": True}
+        case Differs(field=name, value=value):
+            return {"field": name, "differs": value}
         case Through(field=name, at=at, to_field=to_field, where=where):
             return {"field": name, "through": at, "to_field": to_field, "where": describe(where)}
         case AllOf(parts=parts):
@@ -102,6 +123,10 @@ def read_condition(data: Mapping[str, Any]) -> Condition:
         return OneOf(field=data["field"], values=tuple(data["one_of"]))
     if "unset" in data:
         return Unset(field=data["field"])
+    if "filled" in data:
+        return Filled(field=data["field"])
+    if "differs" in data:
+        return Differs(field=data["field"], value=data["differs"])
     if "through" in data:
         where = read_condition(data["where"])
         return Through(field=data["field"], at=data["through"], to_field=data["to_field"], where=where)

@@ -12,15 +12,17 @@ Destructive work goes batch by batch, so that it can be killed anywhere and take
    does `act` again: the deed is idempotent, its count is then said to be settled by read-back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as field_of
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from core.errors import Conflict, KeptError, Unreachable
 from core.settings import TimeField
-from stores.conditions import Condition
+from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Unset, conjuncts
+from stores.periods import period_in, start_of
 
 
 class StoreUnreachable(Unreachable):
@@ -35,6 +37,10 @@ class FieldMissing(KeptError):
     """The collection is there, but has no field of this name."""
 
 
+class NotPermitted(KeptError):
+    """The store does not let its user do this; other collections of it may be open to them."""
+
+
 class StoreBusy(Conflict):
     """A lock or a time limit of the store stopped this act, and it was rolled back: doing it again later is safe."""
 
@@ -44,10 +50,15 @@ class CannotCompare(KeptError):
 
 
 class Deed(StrEnum):
-    """DELETE: the record goes. SET_TIME: the named field, where it is NULL, gets a time (revoking)."""
+    """DELETE: the record goes. SET_TIME: the named field, where it is NULL, gets a time (revoking). REDACT: the named
+    fields become NULL, or say nothing where they may not be NULL; the record stays. CORRECT: fields get given values.
+    AGGREGATE: whole periods of records become totals, and go."""
 
     DELETE = "delete"
     SET_TIME = "set_time"
+    REDACT = "redact"
+    CORRECT = "correct"
+    AGGREGATE = "aggregate"
 
 
 class Capability(StrEnum):
@@ -56,19 +67,25 @@ class Capability(StrEnum):
     MEASURE = "measure"
     DELETE = "delete"
     SET_TIME = "set_time"
+    REDACT = "redact"
+    CORRECT = "correct"
+    AGGREGATE = "aggregate"
     THROUGH = "through"  # conditions over another collection of the same store
     READ = "read"
+    STREAM = "stream"  # some fields of very many records, taken up again after any of them
     RECEIPTS = "receipts"
     OWN_CLOCK = "own_clock"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field of a collection: its name, the store's own word for its type, and whether it may be NULL."""
+    """One field of a collection: its name, the store's own word for its type, whether it may be NULL, and whether the
+    store makes its value from other fields."""
 
     name: str
     type: str
     nullable: bool = True
+    generated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +103,15 @@ class Shape:
 class Extent:
     """How much matches a condition. `oldest` and `newest` are of the time field asked for, None where no row has one.
 
-    `size`: bytes, None where the store cannot say. `timeless`: matching records whose time is NULL or unreadable."""
+    `size`: bytes, None where the store cannot say. `timeless`: matching records whose time is NULL or unreadable.
+    `unread`: parts of the collection (files) that could not be read, so that nobody knows what is in them."""
 
     rows: int
     size: int | None = None
     oldest: datetime | None = None
     newest: datetime | None = None
     timeless: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +124,26 @@ class TimeCensus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Where totals go: `into`, a collection of the same store, one record a group.
+
+    `by`: one word of PERIODS (its field says when it began, in UTC) and fields that both have. A field `rows` counts the
+    records; every other field of `into` that the records have as a number is summed. A group of fewer than `k` leaves no
+    total: of people where `person` names the field that tells them apart, else of records."""
+
+    into: str
+    by: tuple[str, ...]
+    k: int
+    person: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Work:
     """One deed over the records of one collection for which `where` holds.
 
     `order_by`: the time field that the physical order follows, where one is known. `field` and `value`: for SET_TIME.
-    `batch_rows`: at most so many records a batch (a file is one batch, whatever it holds)."""
+    `fields`: for REDACT. `corrections`: for CORRECT, (field, what is right as text or None). `totals`: for AGGREGATE, whose
+    batches are the periods of `order_by`, and whose `where` has a Before of it. `batch_rows`: at most so many records a batch (a file is one batch, whatever it holds)."""
 
     deed: Deed
     at: str
@@ -117,7 +151,42 @@ class Work:
     order_by: TimeField | None = None
     field: TimeField | None = None
     value: datetime | None = None
+    fields: tuple[str, ...] = ()
+    corrections: tuple[tuple[str, str | None], ...] = field_of(default=(), repr=False)
+    totals: Totals | None = None
     batch_rows: int = 5_000
+
+
+def unfinished(work: Work) -> Condition:
+    """The records that the deed would still change: measured to zero, the work is done."""
+    match work.deed:
+        case Deed.DELETE:
+            return work.where
+        case Deed.SET_TIME:
+            parts: tuple[Condition, ...] = (Unset(field=work.field.name),) if work.field else ()
+            return AllOf(parts=(work.where, *parts))
+        case Deed.REDACT:
+            return AllOf(parts=(work.where, AnyOf(parts=tuple(Filled(field=name) for name in work.fields))))
+        case Deed.CORRECT:
+            wrong = tuple(Differs(field=name, value=value) for name, value in work.corrections)
+            return AllOf(parts=(work.where, AnyOf(parts=wrong)))
+        case Deed.AGGREGATE:
+            return AllOf(parts=(work.where, Before(field=_time_of(work), instant=closed_before(work))))
+
+
+def closed_before(work: Work) -> datetime:
+    """The end of the last period that is over as a whole: what lies in one that is not is rolled up with the rest of it."""
+    field, totals = _time_of(work), work.totals
+    instants = [part.instant for part in conjuncts(work.where) if isinstance(part, Before) and part.field == field]
+    if totals is None or not instants:
+        raise KeptError(f"{work.at}: to roll up takes totals, and an instant that the records are older than.")
+    return start_of(min(instants), period_in(totals.by))
+
+
+def _time_of(work: Work) -> TimeField:
+    if work.order_by is None:
+        raise KeptError(f"{work.at}: to roll up takes the records' time.")
+    return work.order_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +203,22 @@ class Receipt:
 
     step: str
     batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streamed:
+    """One record of a stream: the fields that were asked for, and the `place` that the stream goes on after."""
+
+    place: str
+    values: Mapping[str, Any] = field_of(repr=False)
+
+
+@runtime_checkable
+class Advises(Protocol):
+    """A store that can say what stands in the way of work on a collection, beyond what a call refuses."""
+
+    def findings(self, at: str) -> tuple[str, ...]:
+        """Each in a sentence: a key that no index serves, a table that nothing can be deleted from. No personal data."""
 
 
 class Store(Protocol):
@@ -184,6 +269,13 @@ class Store(Protocol):
 
     def values(self, at: str, field: str, where: Condition) -> Iterator[str]:
         """The distinct values of one field over the matching records, as text, without NULL and ''."""
+
+    def stream(
+        self, at: str, fields: Sequence[str], where: Condition, after: str | None = None
+    ) -> Generator[Streamed, None, None]:
+        """The named fields of the matching records, in an order that stays the same from call to call, from after a
+        `place` on (None: from the start). Memory stays flat, and nothing in the store is held open between records.
+        Raises CollectionMissing, FieldMissing; KeptError where the collection has no such order."""
 
     def sample(self, at: str, where: Condition, *, limit: int = 10) -> list[Mapping[str, Any]]:
         """A few matching records; never stored by the caller unmasked."""

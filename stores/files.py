@@ -1,19 +1,19 @@
-"""The kind `files`: JSON lines in files below one root, dated by a field of each record; one file is one batch."""
+"""The kind `files`: JSON lines and CSV in files below one root, plain or packed; small files go together in one batch."""
 
 import errno
-import re
-from collections.abc import Generator, Iterator, Mapping
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
 
 from core.clock import Clock, require_utc
-from core.errors import BadInput, KeptError
+from core.errors import KeptError
 from core.settings import TimeField
 from stores.conditions import AllOf, Condition
 from stores.contract import (
@@ -27,69 +27,102 @@ from stores.contract import (
     Receipt,
     Shape,
     StoreUnreachable,
+    Streamed,
     TimeCensus,
     Work,
+    unfinished,
 )
-from stores.jsonl import (
-    TEMPORARY_SUFFIX,
-    BeingWritten,
-    Line,
-    Signature,
-    open_plain,
-    read_lines,
-    remove_leftovers,
-    sign,
-    take_out,
-    why_refused,
+from stores.csv_lines import need_delimiter
+from stores.file_exchange import Signature, clear_folder, sign, sync_folder
+from stores.file_names import (
+    BY_NAME,
+    FILE_TIMES,
+    FilePattern,
+    FileShape,
+    FileTimes,
+    name_without_date,
 )
-from stores.matching import FormOf, as_text, compile_condition, getter, time_reader
-from stores.times import TimeForm, find_number_form, name_shapes, read_text
+from stores.file_reading import LeftAlone, open_plain
+from stores.file_times import Tally, find_time_form
+from stores.file_work import Reading, Sifted, Test, find_change, find_meant, make_tester, sift, work_on
+from stores.matching import FormOf, as_text, getter, time_reader
+from stores.times import TimeForm
 
 SAMPLE_FILES, SAMPLE_RECORDS = 5, 200
-_DATE_IN_NAME = re.compile(r"(?<!\d)(\d{4})[-_]?(\d\d)[-_]?(\d\d)(?!\d)", re.ASCII)
+MOST_FILES = 200  # in one batch
+_ENDINGS = tuple(f"{form}{packed}" for form in (".jsonl", ".ndjson", ".csv", ".tsv") for packed in ("", ".gz", ".zst"))
+_REASONS = {
+    errno.ENOSPC: "there is no space left for its copy",
+    errno.EDQUOT: "there is no space left for its copy",
+    errno.EACCES: "the system does not permit it",
+    errno.EPERM: "the system does not permit it",
+    errno.ELOOP: "it is a symbolic link",
+    errno.EWOULDBLOCK: "another program is writing to it",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Look:
-    """What `next_batch` saw in a file: `act` finds it the same, or leaves the file."""
+class _Found:
+    """One file under a pattern, and which of its records are meant; `test` None: none of them."""
+
+    name: str
+    path: Path
+    times: FileTimes
+    test: Test | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What is known while the batches of one work follow each other: its files in order, and what was seen in them."""
 
     work: Work
-    name: str
-    signature: Signature
-    records: int
-    matching: int
+    files: Mapping[str, _Found]
+    looks: dict[str, tuple[Signature, Sifted]] = field(default_factory=dict)
 
 
 class FilesStore:
     """`at` is a pattern below the root, such as `requests-*.jsonl`. Batches are files, in the order of their names.
 
-    A record without a readable time stays; so does a line that is no JSON object, whatever the condition says.
+    A record without a readable time stays; so does a line that is no record, unless the file itself tells its time.
     """
 
     kind = "files"
-    capabilities = frozenset({Capability.MEASURE, Capability.DELETE, Capability.READ})
+    capabilities = frozenset(
+        {
+            Capability.MEASURE,
+            Capability.DELETE,
+            Capability.REDACT,
+            Capability.CORRECT,
+            Capability.READ,
+            Capability.STREAM,
+        }
+    )
 
-    def __init__(self, name: str, root: Path, *, clock: Clock) -> None:
+    def __init__(self, name: str, root: Path, *, clock: Clock, delimiter: str | None = None) -> None:
+        if delimiter is not None:
+            need_delimiter(delimiter)
         self.name = name
         self._root = root
         self._clock = clock
-        self._look: _Look | None = None
+        self._delimiter = delimiter
+        self._run: _Run | None = None
         self._left: dict[str, dict[str, str]] = {}
 
     def ping(self) -> None:
         with self._answering():
             if not self._root.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "there is no such directory", str(self._root))
-            next(self._root.iterdir(), None)
+            with os.scandir(self._root) as entries:
+                next(entries, None)
 
     def now(self) -> datetime:
         return require_utc(self._clock.now())
 
     def collections(self) -> tuple[str, ...]:
-        """The patterns that all files of JSON lines fall under: their names with the date left open."""
+        """The patterns that all files of a known ending fall under: their names with the date left open."""
         self.ping()
-        names = (path.relative_to(self._root).as_posix() for path in self._root.rglob("*.jsonl"))
-        return tuple(sorted({_DATE_IN_NAME.sub("*", name) for name in names}))
+        names = (path.relative_to(self._root).as_posix() for path in self._root.rglob("*"))
+        return tuple(sorted({name_without_date(name) for name in names if name.lower().endswith(_ENDINGS)}))
 
     def shape(self, at: str) -> Shape:
         if not self._files(at):
@@ -102,86 +135,75 @@ class FilesStore:
             for name, value in record.items():
                 types.setdefault(name, set()).add("null" if value is None else type(value).__name__)
         fields = (Field(name=name, type="|".join(sorted(kinds - {"null"})) or "null") for name, kinds in types.items())
-        return Shape(fields=tuple(fields))
+        return FileShape(fields=tuple(fields))
 
     def time_form(self, at: str, field: TimeField) -> str:
+        if field.name in FILE_TIMES:
+            if field.name == BY_NAME and not any(file.begin for _, _, file in self._listed(at)):
+                raise CannotCompare(
+                    f"No file of {self.name}:{at} has a date in its name.",
+                    remedy="Write the pattern with %Y, %m, %d where the date stands, or take the time from a field.",
+                )
+            return "date" if field.name == BY_NAME else "timestamp"
         form = self._form(at, field)
         return form.word if form is not None else "iso"
 
     def census(self, at: str, field: TimeField) -> TimeCensus:
-        time_of, now = time_reader(field, self._form(at, field)), self.now()
-        rows = missing = future = 0
-        for line in self._lines(at):
-            time = time_of(line.record) if line.record is not None else None
-            rows += 1
-            missing += time is None
-            future += time is not None and time > now
-        return TimeCensus(rows=rows, missing=missing, future=future)
+        tally = self._tally(at, AllOf(parts=()), field, self.now())
+        return TimeCensus(rows=tally.rows, missing=tally.timeless, future=tally.future)
 
     def measure(self, at: str, where: Condition, *, time: TimeField | None = None) -> Extent:
-        """Lines that are no JSON object count where everything is asked for, as records without a time."""
-        forms = self._forms(at)
-        matches = compile_condition(where, forms)
-        time_of = time_reader(time, forms(time)) if time is not None else None
-        everything = where == AllOf(parts=())
-        rows = size = timeless = 0
-        oldest: datetime | None = None
-        newest: datetime | None = None
-        for line in self._lines(at):
-            if not (everything if line.record is None else matches(line.record)):
-                continue
-            rows += 1
-            size += len(line.raw)
-            if time_of is None:
-                continue
-            instant = time_of(line.record) if line.record is not None else None
-            if instant is None:
-                timeless += 1
-                continue
-            oldest = instant if oldest is None or instant < oldest else oldest
-            newest = instant if newest is None or instant > newest else newest
-        return Extent(rows=rows, size=size, oldest=oldest, newest=newest, timeless=timeless)
+        """Lines that are no record count where everything is asked for, as records without a time."""
+        tally = self._tally(at, where, time, None)
+        return Extent(
+            rows=tally.rows, size=tally.size, oldest=tally.oldest, newest=tally.newest, timeless=tally.timeless,
+            unread=tally.unread,
+        )  # fmt: skip
 
     def next_batch(self, work: Work, after: Batch | None) -> Batch | None:
-        self._need_delete(work)
+        self._need_able(work)
         if after is None:
-            self._begin(work.at)
-        low = after.high if after is not None else None
-        matches = compile_condition(work.where, self._forms(work.at))
-        for name, path in self._files(work.at).items():
-            if low is not None and name <= low:
+            self._left.pop(work.at, None)
+        run = self._run_of(work, again=after is None)
+        low, high, rows, files = after.high if after is not None else None, None, 0, 0
+        for name, file in run.files.items():
+            if (low is not None and name <= low) or file.test is None:
                 continue
-            look = self._look_at(work, name, path, matches)
-            if look is None or not look.matching:
+            look = run.looks.get(name) or self._look_at(work.at, file)
+            if look is None or not look[1].matching:
                 continue
-            if self._is_current(name):
+            if file.times.is_current(self.now()):
                 self._leave(work.at, name, "it is the file of today")
                 continue
-            self._look = look
-            return Batch(low=low, high=name)
-        return None
+            run.looks[name] = look
+            if files and (rows + look[1].matching > work.batch_rows or files >= MOST_FILES):
+                break
+            high, rows, files = name, rows + look[1].matching, files + 1
+        return Batch(low=low, high=high) if high is not None else None
 
     def act(self, work: Work, batch: Batch, receipt: Receipt | None = None) -> int:
-        """0, and a word in `left_for_later`, where another program is writing to the file."""
-        self._need_delete(work)
-        name = str(batch.high)
-        path = self._files(work.at).get(name)
-        if path is None or self._is_current(name):
-            return 0
-        forms = self._forms(work.at)
-        matches = compile_condition(work.where, forms)
-        time_of = time_reader(work.order_by, forms(work.order_by)) if work.order_by is not None else None
-        look = self._look if self._look and (self._look.work, self._look.name) == (work, name) else None
-        whole = look.matching if look is not None and look.matching == look.records else None
-        self._look = None
-        with self._answering():
-            try:
-                return take_out(path, matches, time_of, seen=look.signature if look else None, all_meant=whole)
-            except BeingWritten:
-                self._leave(work.at, name, "another program is writing to it")
-            except FileNotFoundError:
-                self._leave(work.at, name, "it was moved away meanwhile")
-        return 0
+        """What could not be done in a file, and why, stands in `left_for_later`; the other files go on."""
+        self._need_able(work)
+        run = self._run_of(work, again=False)
+        rows, folders = 0, set[Path]()
+        try:
+            for name, file in run.files.items():
+                if (batch.low is not None and name <= batch.low) or name > batch.high or file.test is None:
+                    continue
+                if file.times.is_current(self.now()):
+                    continue
+                look = run.looks.pop(name, None)
+                if look is not None and not look[1].matching:
+                    continue
+                with self._one_file(work.at, name, "it was moved away meanwhile"):
+                    done = work_on(file.path, name, self._delimiter, file.test, look)
+                    rows += done
+                    folders |= {file.path.parent} if done else set()
+        finally:
+            with self._answering():
+                for folder in folders:
+                    sync_folder(folder)
+        return rows
 
     def prepare_receipts(self) -> None:
         self._refuse("keeps no receipts")
@@ -193,86 +215,121 @@ class FilesStore:
         """There are none."""
 
     def records(self, at: str, where: Condition) -> Generator[Mapping[str, Any], None, None]:
-        matches = compile_condition(where, self._forms(at))
-        for line in self._lines(at):
-            if line.record is not None and matches(line.record):
-                yield {name: _plain(value) for name, value in line.record.items()}
+        for file, test in self._tested(at, where):
+            for _, record in self._meant(at, file, test):
+                yield {name: _plain(value) for name, value in record.items()}
 
     def values(self, at: str, field: str, where: Condition) -> Iterator[str]:
-        matches, get = compile_condition(where, self._forms(at)), getter(field)
-        found = {as_text(get(line.record)) for line in self._lines(at) if line.record and matches(line.record)}
+        get = getter(field)
+        found = {
+            as_text(get(record)) for file, test in self._tested(at, where) for _, record in self._meant(at, file, test)
+        }
         yield from sorted(text for text in found if text)
+
+    def stream(
+        self, at: str, fields: Sequence[str], where: Condition, after: str | None = None
+    ) -> Generator[Streamed, None, None]:
+        """A place is a file's name and the byte in it, unpacked: what was taken out before it meanwhile moves the rest."""
+        gets = {name: getter(name) for name in fields}
+        begun, _, read = after.rpartition(":") if after is not None else ("", "", "0")
+        for file, test in self._tested(at, where):
+            if file.name < begun:
+                continue
+            for end, record in self._meant(at, file, test):
+                if file.name == begun and end <= int(read):
+                    continue
+                values = {key: _plain(get(record)) for key, get in gets.items()}
+                yield Streamed(place=f"{file.name}:{end}", values=values)
 
     def sample(self, at: str, where: Condition, *, limit: int = 10) -> list[Mapping[str, Any]]:
         with closing(self.records(at, where)) as records:
             return list(islice(records, limit))
 
     def left_for_later(self, at: str) -> tuple[str, ...]:
-        """Files that matched and were not touched, and paths under the pattern that are refused, each with its reason."""
+        """Files that matched and were not touched, that could not be read, and refused paths, each with its reason."""
         self._files(at)
         return tuple(f"{name}: {reason}" for name, reason in sorted(self._left.get(at, {}).items()))
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _begin(self, at: str) -> None:
-        self._left.pop(at, None)
-        self._need_inside(at)
+    def _clear(self, at: str) -> None:
         with self._answering():
-            root = self._root.resolve()
-            parent = PurePosixPath(at).parent.as_posix()
-            for folder in [self._root] if parent == "." else self._root.glob(parent):
-                if folder.is_dir() and folder.resolve() == root / folder.relative_to(self._root):
-                    remove_leftovers(folder)
+            for folder in FilePattern(at, self.name).folders(self._root):
+                for name, reason in clear_folder(folder):
+                    self._leave(at, (folder / name).relative_to(self._root).as_posix(), reason)
+
+    def _run_of(self, work: Work, *, again: bool) -> _Run:
+        """What the batches before found; afresh where the condition has changed since, or `again`."""
+        known = self._run
+        if known is None or again or known.work.at != work.at:
+            self._clear(work.at)  # a run that was killed and is taken up again begins here, too
+        if known is None or again or known.work != work:
+            found = self._found(work.at, unfinished(work), find_change(work))
+            self._run = known = _Run(work=work, files={file.name: file for file in found})
+        return known
 
     def _files(self, at: str) -> dict[str, Path]:
         """The plain files under a pattern by their names below the root, in order; what is refused is noted."""
-        self._need_inside(at)
+        pattern = FilePattern(at, self.name)
         self.ping()
-        found = {}
         with self._answering():
-            for path in self._root.glob(at):
-                name = path.relative_to(self._root).as_posix()
-                if name.endswith(TEMPORARY_SUFFIX) or (path.is_dir() and not path.is_symlink()):
-                    continue
-                try:
-                    reason = why_refused(path, self._root)
-                except FileNotFoundError:
-                    continue
-                if reason is not None:
-                    self._leave(at, name, reason)
+            return pattern.files(self._root, lambda name, reason: self._leave(at, name, reason))
+
+    def _listed(self, at: str) -> Iterator[tuple[str, Path, FileTimes]]:
+        pattern = FilePattern(at, self.name)
+        for name, path in self._files(at).items():
+            with self._one_file(at, name):
+                yield name, path, pattern.times(name, path.lstat().st_mtime_ns)
+
+    def _found(self, at: str, where: Condition, change: Mapping[str, str | None] | None = None) -> Iterator[_Found]:
+        test_of = make_tester(where, self._forms(at), change)
+        for name, path, times in self._listed(at):
+            yield _Found(name=name, path=path, times=times, test=test_of(times))
+
+    def _tested(self, at: str, where: Condition) -> Iterator[tuple[_Found, Test]]:
+        return ((file, file.test) for file in self._found(at, where) if file.test is not None)
+
+    def _tally(self, at: str, where: Condition, time: TimeField | None, now: datetime | None) -> Tally:
+        tally = Tally(now=now)
+        by_file = time is None or time.name in FILE_TIMES
+        time_of = time_reader(time, self._form(at, time)) if time is not None and not by_file else None
+        for file, test in self._tested(at, where):
+            whole = False
+            with self._one_file(at, file.name), self._open(file) as reading:
+                if time_of is None:
+                    told = sift(reading, test)
+                    tally.add_many(told.matching, told.size, file.times.time(time) if time else None, timed=bool(time))
                 else:
-                    found[name] = path
-        return dict(sorted(found.items()))
+                    part = Tally(now=now)
+                    for _, found in find_meant(reading, test):
+                        for start, end, record in found:
+                            part.add(end - start, time_of(record) if record is not None else None)
+                    tally.merge(part)
+                whole = True
+            tally.unread += not whole and file.path.exists()
+        return tally
 
-    def _lines(self, at: str) -> Iterator[Line]:
-        for path in self._files(at).values():
-            with self._answering():
-                try:
-                    file = open_plain(path)
-                except FileNotFoundError:
-                    continue  # rotated or removed since it was listed
-                with file:
-                    yield from read_lines(file)
+    def _meant(self, at: str, file: _Found, test: Test) -> Generator[tuple[int, Mapping[str, Any]], None, None]:
+        """The readable records that are meant, each with the byte that it ends before."""
+        begun = 0
+        with self._one_file(at, file.name), self._open(file) as reading:
+            for block, found in find_meant(reading, test):
+                yield from ((begun + end, record) for _, end, record in found if record is not None)
+                begun += len(block)
 
-    def _look_at(self, work: Work, name: str, path: Path, matches: Any) -> _Look | None:
-        with self._answering():
-            try:
-                signature = sign(path.lstat())
-                with open_plain(path) as file:
-                    told = [line.record is not None and matches(line.record) for line in read_lines(file)]
-            except FileNotFoundError:
-                return None
-        return _Look(work=work, name=name, signature=signature, records=len(told), matching=sum(told))
+    @contextmanager
+    def _open(self, file: _Found) -> Iterator[Reading]:
+        with open_plain(file.path) as opened:
+            yield Reading(opened, file.name, self._delimiter)
 
-    def _is_current(self, name: str) -> bool:
-        """Is it the file of this day in UTC, or of one to come, by the last date in its name?"""
-        for year, month, day in reversed(_DATE_IN_NAME.findall(name)):
-            try:
-                return date(int(year), int(month), int(day)) >= self.now().date()
-            except ValueError:
-                continue
-        return False
+    def _look_at(self, at: str, file: _Found) -> tuple[Signature, Sifted] | None:
+        if file.test is None:
+            return None
+        with self._one_file(at, file.name), open_plain(file.path) as opened:
+            signature = sign(os.fstat(opened.fileno()))
+            return signature, sift(Reading(opened, file.name, self._delimiter), file.test)
+        return None
 
     def _forms(self, at: str) -> FormOf:
         known: dict[TimeField, TimeForm | None] = {}
@@ -285,47 +342,39 @@ class FilesStore:
         return form_of
 
     def _form(self, at: str, field: TimeField) -> TimeForm | None:
-        """The unit of a field's numbers; None where it holds text, which is read value by value. Raises CannotCompare."""
         get = getter(field.name)
         values = [value for record in self._some_records(at) if (value := get(record)) is not None]
-        texts = [value for value in values if isinstance(value, str)]
-        numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-        where = f"{self.name}:{at}"
-        if numbers and len(numbers) == len(values):
-            return find_number_form(numbers, field, where)
-        if not values or (any(read_text(text, field.zone) is not None for text in texts) and not numbers):
-            return None
-        if any(read_text(text, "UTC") is not None for text in texts) and not numbers:
-            raise CannotCompare(
-                f"The times in {where}.{field.name} have no zone.",
-                remedy=f"Declare it in kept.yaml: {{field: {field.name}, zone: UTC}} or the zone they are in.",
-            )
-        raise CannotCompare(
-            f"{where}.{field.name} does not hold times: {name_shapes([str(value) for value in values])}.",
-            remedy="Name the field that holds the record's time in kept.yaml.",
-        )
+        return find_time_form(values, field, f"{self.name}:{at}")
 
     def _some_records(self, at: str) -> Iterator[Mapping[str, Any]]:
         """The first records of a few files: the first, the last and some between."""
-        paths = list(self._files(at).values())
-        places = sorted({round(place * (len(paths) - 1) / (SAMPLE_FILES - 1)) for place in range(SAMPLE_FILES)})
-        for path in (paths[place] for place in places if paths):
-            with self._answering(), open_plain(path) as file:
-                lines = islice(read_lines(file), SAMPLE_RECORDS)
-                yield from (line.record for line in lines if line.record is not None)
+        files = [file for file, _ in self._tested(at, AllOf(parts=()))]
+        places = sorted({round(place * (len(files) - 1) / (SAMPLE_FILES - 1)) for place in range(SAMPLE_FILES)})
+        for file in (files[place] for place in places if files):
+            with closing(self._meant(at, file, Test(matches=None))) as records:
+                yield from (record for _, record in islice(records, SAMPLE_RECORDS))
 
     def _leave(self, at: str, name: str, reason: str) -> None:
         self._left.setdefault(at, {})[name] = reason
 
-    def _need_inside(self, at: str) -> None:
-        if PurePosixPath(at).is_absolute() or ".." in PurePosixPath(at).parts:
-            raise BadInput(
-                f"'{at}' leads out of the root of the store {self.name}.", remedy="Name files below the root."
-            )
+    @contextmanager
+    def _one_file(self, at: str, name: str, gone: str | None = None) -> Iterator[None]:
+        """Trouble with one file is noted, and the others go on; trouble with the root is the store's."""
+        try:
+            yield
+        except LeftAlone as left:
+            self._leave(at, name, str(left))
+        except FileNotFoundError:
+            self.ping()  # rotated or removed since it was listed
+            if gone:
+                self._leave(at, name, gone)
+        except OSError as error:
+            self.ping()
+            self._leave(at, name, _REASONS.get(error.errno or 0, f"the system says: {error.strerror}"))
 
-    def _need_delete(self, work: Work) -> None:
-        if work.deed is not Deed.DELETE:
-            self._refuse("can only delete records, not change them")
+    def _need_able(self, work: Work) -> None:
+        if work.deed is Deed.SET_TIME:
+            self._refuse("can only delete records and change texts in them, not revoke them")
 
     def _refuse(self, what: str) -> NoReturn:
         raise KeptError(f"The store {self.name} {what}.", remedy="The plan shows it as a gap.")

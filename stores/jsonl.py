@@ -1,222 +1,107 @@
-"""One file of JSON lines: reading its records, and taking some out so that nothing a writer appends meanwhile is lost."""
+"""The format of JSON lines: one object a line."""
 
-import fcntl
-import os
-import secrets
-import shutil
-import signal
-import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import Any, BinaryIO
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import orjson
 
-TEMPORARY_SUFFIX = ".kept-tmp"
-_LEASES = hasattr(fcntl, "F_SETLEASE")
+from stores.file_formats import Found, Mark, Record, RecordFormat
+
+_WHOLE_NUMBER = re.compile(r"-?\d+", re.ASCII)
+# What may stand around a number or a quoted text that is the value of a field.
+_BEFORE, _BEHIND = b'": \t\r\n,[', b'",}] \t\r\n'
 
 
-class BeingWritten(Exception):
-    """The file has a writer, or changed while it was worked on; it was left as it is."""
+class JsonLines(RecordFormat):
+    """A line that is no JSON object is no record; bytes that are not UTF-8 are read as U+FFFD, and stay as they are."""
 
+    def cut(self, data: bytes) -> int:
+        return data.rfind(b"\n") + 1
 
-@dataclass(frozen=True, kw_only=True)
-class Signature:
-    """What tells that a file is the same as before: its inode, its size in bytes, its last change in nanoseconds."""
-
-    inode: int
-    size: int
-    changed: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One line as it stands in the file. `record` None: not a JSON object."""
-
-    raw: bytes
-    record: Mapping[str, Any] | None
-
-
-def open_plain(path: Path) -> BinaryIO:
-    """Open for reading; a symbolic link is refused by the system itself."""
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
-
-
-def sign(status: os.stat_result) -> Signature:
-    return Signature(inode=status.st_ino, size=status.st_size, changed=status.st_mtime_ns)
-
-
-def why_refused(path: Path, root: Path) -> str | None:
-    """Why a path is not worked on; None for a plain file that lies where its name says."""
-    status = path.lstat()
-    if stat.S_ISLNK(status.st_mode):
-        return "it is a symbolic link"
-    if not stat.S_ISREG(status.st_mode):
-        return "it is not a plain file"
-    if path.resolve() != root.resolve() / path.relative_to(root):
-        return "it is reached through a symbolic link"
-    return "it has a second name, under which its records would stay" if status.st_nlink > 1 else None
-
-
-def read_line(raw: bytes) -> Line | None:
-    """The line that these bytes are; None where they are blank."""
-    try:
-        record = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return Line(raw=raw, record=None) if raw.strip() else None
-    return Line(raw=raw, record=record if isinstance(record, dict) else None)
-
-
-def read_lines(file: BinaryIO) -> Iterator[Line]:
-    """Every line that is not blank."""
-    return (line for raw in file if (line := read_line(raw)) is not None)
-
-
-def take_out(
-    path: Path,
-    is_meant: Callable[[Mapping[str, Any]], bool],
-    time_of: Callable[[Mapping[str, Any]], datetime | None] | None,
-    *,
-    seen: Signature | None,
-    all_meant: int | None,
-) -> int:
-    """Remove the records that are meant, the file with the last of them; returns how many.
-
-    `seen`: what an earlier look saw, where there was one. `all_meant`: how many records that look saw, if it meant all.
-    Raises BeingWritten where another program has the file open for writing, or it changed since the look or during this.
-    """
-    with open_plain(path) as file, _without_writer(file) as still_alone:
-        before = sign(os.fstat(file.fileno()))
-        if seen is not None and seen != before:
-            raise BeingWritten
-
-        def unchanged() -> bool:
-            return sign(os.fstat(file.fileno())) == before and still_alone()
-
-        if all_meant is not None and seen is not None:
-            _exchange(path, None, before, unchanged)
-            return all_meant
-        return _rewrite(path, file, is_meant, time_of, lambda new: _exchange(path, new, before, unchanged))
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Temporary files of a process that was killed: they hold copies of records, and nobody writes to them."""
-    for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
-        with open_plain(path) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            path.unlink(missing_ok=True)
-
-
-def _rewrite(
-    path: Path,
-    file: BinaryIO,
-    is_meant: Callable[[Mapping[str, Any]], bool],
-    time_of: Callable[[Mapping[str, Any]], datetime | None] | None,
-    exchange: Callable[[Path | None], None],
-) -> int:
-    removed, kept, newest = 0, 0, None
-    with _temporary(path) as (temporary, copy):
-        for raw in file:
-            line = read_line(raw)
-            if line is not None and line.record is not None and is_meant(line.record):
-                removed += 1
-                continue
-            copy.write(raw)
-            kept += line is not None
-            time = time_of(line.record) if time_of and line is not None and line.record is not None else None
-            newest = time if newest is None or (time is not None and time > newest) else newest
-        if not removed:
-            return 0
-        if kept:
-            _finish(copy, path, temporary, newest)
-        exchange(temporary if kept else None)
-    return removed
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as copy:
-        fcntl.flock(copy, fcntl.LOCK_EX)
+    def parse(self, raw: bytes) -> Record | None:
         try:
-            yield temporary, copy
-        finally:
-            temporary.unlink(missing_ok=True)
+            record = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            record = _parse_odd(raw)
+        return record if isinstance(record, dict) else None
+
+    def holding(self, block: bytes, marks: tuple[Mark, ...]) -> Iterator[Found]:
+        # Most blocks have no escapes, and longer marks are found faster than short ones.
+        absent = b"\\" if b"\\" not in block else b"\\u00" if b"\\u00" not in block else None
+        if absent is not None:
+            marks = tuple(mark for mark in marks if not mark.raw.startswith(absent))
+        return super().holding(block, marks)
+
+    def change(self, raw: bytes, values: Mapping[str, str | None]) -> bytes:
+        # Not by orjson, which would round numbers of more than 64 bits.
+        record = json.loads(raw.decode("utf-8", "surrogateescape"))
+        for name, value in values.items():
+            _set(record, name, value)
+        spaced = b'": ' in raw
+        text = json.dumps(record, ensure_ascii=raw.isascii(), separators=(", ", ": ") if spaced else (",", ":"))
+        return text.encode("utf-8", "surrogateescape") + raw[len(raw.rstrip()) :]
+
+    def marks(self, values: Iterable[str]) -> tuple[Mark, ...] | None:
+        found: set[Mark] = set()
+        for value in values:
+            if not _is_exact(value):
+                return None
+            found.add(Mark(raw=orjson.dumps(value)))
+            # A character may be written as \\u0041, a slash as \\/; quotation marks and line ends never as themselves.
+            found.update(Mark(raw=f"\\u00{digit}".encode()) for digit in "234567")
+            if not value.isascii():
+                found.add(Mark(raw=b"\\u"))
+            if "/" in value:
+                found.add(Mark(raw=b"\\/"))
+            if not value.isprintable() or '"' in value or "\\" in value:
+                found.add(Mark(raw=b"\\"))
+            if _WHOLE_NUMBER.fullmatch(value) or value in ("true", "false"):
+                found.add(Mark(raw=value.encode(), before=_BEFORE, behind=_BEHIND))
+        return tuple(found)
 
 
-def _finish(copy: BinaryIO, path: Path, temporary: Path, newest: datetime | None) -> None:
-    """Owner, mode and attributes as they were; changed when the last record that remains was written, never later."""
-    copy.flush()
-    status = path.lstat()
-    os.fchown(copy.fileno(), status.st_uid, status.st_gid)
-    shutil.copystat(path, temporary, follow_symlinks=False)
-    changed = status.st_mtime_ns
-    if newest is not None:
-        changed = min(changed, int(newest.timestamp() * 1_000_000) * 1_000)
-    os.utime(temporary, ns=(status.st_atime_ns, changed))
-    os.fsync(copy.fileno())
+def _set(record: dict[str, Any], name: str, value: str | None) -> None:
+    """Where `getter` reads it: under the key itself, else along the path that its dots spell."""
+    node, key = record, name
+    if name not in record and "." in name:
+        *path, last = name.split(".")
+        inner: Any = record
+        for step in path:
+            inner = inner.get(step) if isinstance(inner, dict) else None
+        if isinstance(inner, dict):
+            node, key = inner, last
+    if value is not None or key in node:
+        node[key] = _alike(node.get(key), value)
 
 
-def _exchange(path: Path, new: Path | None, before: Signature, unchanged: Callable[[], bool]) -> None:
-    """Put `new`, or nothing, in the place of the file; put the file back if a writer had come to it in between.
-
-    A writer that opened the file just before waits for the lease: it is seen here, before it can write a line.
-    """
-    if sign(path.lstat()) != before or not unchanged():
-        raise BeingWritten
-    spare = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
-    spare.hardlink_to(path)
-    if new is not None:
-        new.replace(path)
-    else:
-        path.unlink()
-    if not unchanged():
-        spare.replace(path)
-        _sync_folder(path.parent)
-        raise BeingWritten
-    spare.unlink()
-    _sync_folder(path.parent)
+def _alike(old: Any, value: str | None) -> Any:
+    """A number stays a number, where the value is one."""
+    if isinstance(old, int) and not isinstance(old, bool) and value is not None:
+        return int(value) if _WHOLE_NUMBER.fullmatch(value) and str(int(value)) == value else value
+    return {"true": True, "false": False}.get(value or "", value) if isinstance(old, bool) else value
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _is_exact(value: str) -> bool:
+    """Can only one spelling, escapes aside, be this value? Not so a number with a fraction, or what cannot be written."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _without_writer(file: BinaryIO) -> Iterator[Callable[[], bool]]:
-    """A read lease: the system grants it only while nobody has the file open for writing, and tells when somebody comes.
-
-    Where there are none (another system, a network file system, another owner), size and time of change have to do.
-    """
-    if not _lease(file):
-        yield lambda: True
-        return
-    try:
-        yield lambda: fcntl.fcntl(file, fcntl.F_GETLEASE) == fcntl.F_RDLCK
-    finally:
-        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-
-
-def _lease(file: BinaryIO) -> bool:
-    if not _LEASES:
+        value.encode()
+        float(value)
+    except UnicodeEncodeError:
         return False
+    except ValueError:
+        return "\N{REPLACEMENT CHARACTER}" not in value
+    return _WHOLE_NUMBER.fullmatch(value) is not None
+
+
+def _parse_odd(raw: bytes) -> object:
+    """What is nearly JSON: bytes that are not UTF-8, and the numbers that Python writes as NaN and Infinity."""
+    text = raw.decode("utf-8", "replace")
+    odd_number = "NaN" in text or "Infinity" in text
+    if not odd_number and "\N{REPLACEMENT CHARACTER}" not in text:
+        return None
     try:
-        # the signal that tells of a newcomer would end this process; this one is ignored unless asked for
-        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-    except BlockingIOError:
-        raise BeingWritten from None
-    except OSError:
-        return False
-    return True
+        return json.loads(text) if odd_number else orjson.loads(text)
+    except (ValueError, RecursionError):
+        return None

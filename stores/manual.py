@@ -1,6 +1,6 @@
 """The kind `manual`: a place that people work on; it only says whom to ask, and what nobody can do by program is a gap."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -8,7 +8,7 @@ from core.clock import Clock, require_utc
 from core.errors import KeptError
 from core.settings import TimeField
 from stores.conditions import Condition
-from stores.contract import Batch, Capability, Extent, Receipt, Shape, TimeCensus, Work
+from stores.contract import Batch, Capability, Extent, Receipt, Shape, Streamed, TimeCensus, Work
 
 
 class ManualStore:
@@ -62,6 +62,11 @@ class ManualStore:
         self._refuse("read", at)
 
     def values(self, at: str, field: str, where: Condition) -> Iterator[str]:
+        self._refuse("read", at)
+
+    def stream(
+        self, at: str, fields: Sequence[str], where: Condition, after: str | None = None
+    ) -> Generator[Streamed, None, None]:
         self._refuse("read", at)
 
     def sample(self, at: str, where: Condition, *, limit: int = 10) -> list[Mapping[str, Any]]:

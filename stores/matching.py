@@ -1,6 +1,7 @@
 """Conditions evaluated on records in Python, with the semantics that the SQL stores have."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -9,12 +10,15 @@ from zoneinfo import ZoneInfo
 
 from core.errors import KeptError
 from core.settings import TimeField
-from stores.conditions import AllOf, AnyOf, Before, Condition, Not, OneOf, Through, Unset
+from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Not, OneOf, Through, Unset
 from stores.times import Kind, TimeForm, date_limit, earliest_local, read_text
 
 Record = Mapping[str, Any]
 Matcher = Callable[[Record], bool]
 FormOf = Callable[[TimeField], TimeForm | None]
+# The commonest form, of days that every month has: such texts sort as their times do.
+_COMMON = re.compile(r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
+_EPOCH_DIGITS = re.compile(r"\d{9,16}(?:\.\d{1,9})?", re.ASCII)
 
 
 def compile_condition(condition: Condition, form_of: FormOf) -> Matcher:
@@ -28,6 +32,12 @@ def compile_condition(condition: Condition, form_of: FormOf) -> Matcher:
         case Unset(field=name):
             get = getter(name)
             return lambda record: get(record) is None
+        case Filled(field=name):
+            get = getter(name)
+            return lambda record: get(record) is not None
+        case Differs(field=name, value=value):
+            get = getter(name)
+            return lambda record: as_text(get(record)) != value
         case AllOf(parts=parts):
             return _all(tuple(compile_condition(part, form_of) for part in parts))
         case AnyOf(parts=parts):
@@ -66,6 +76,13 @@ def as_text(value: Any) -> str | None:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
+def epoch_number(text: str) -> int | Decimal | None:
+    """The number that a text of digits is, where it can be a time since 1970: in CSV every number is text."""
+    if not _EPOCH_DIGITS.fullmatch(text):
+        return None
+    return Decimal(text) if "." in text else int(text)
+
+
 def time_reader(field: TimeField, form: TimeForm | None) -> Callable[[Record], datetime | None]:
     """Reads a record's time, in UTC; None where it has none or one that cannot be read."""
     get = getter(field.name)
@@ -73,7 +90,10 @@ def time_reader(field: TimeField, form: TimeForm | None) -> Callable[[Record], d
     def read(record: Record) -> datetime | None:
         value = get(record)
         if isinstance(value, str):
-            return read_text(value, field.zone)
+            number = epoch_number(value) if form is not None and form.kind is Kind.EPOCH else None
+            if number is None:
+                return read_text(value, field.zone)
+            value = number
         return form.read(value) if form is not None else None
 
     return read
@@ -95,7 +115,10 @@ def _before(field: TimeField, instant: datetime, form: TimeForm | None) -> Match
     def before(record: Record) -> bool:
         value = get(record)
         if isinstance(value, str):
-            return text_is_before(value)
+            number = epoch_number(value) if limit is not None else None
+            if number is None:
+                return text_is_before(value)
+            value = number
         if limit is None or isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             return False
         return low <= value < limit  # type: ignore[operator] # both bounds of numbers are numbers
@@ -111,8 +134,11 @@ def _text_before(instant: datetime, zone: str | None) -> Callable[[str], bool]:
     naive_limit = earliest_local(instant, place)
     aware_limit = instant.astimezone(UTC)
     last_day = date_limit(instant, zone)
+    common_limit = (aware_limit - spans[0]).strftime("%Y-%m-%dT%H:%M:%SZ") if aware_limit.year > 1000 else ""
 
     def before(text: str) -> bool:
+        if len(text) == 20 and _COMMON.fullmatch(text):
+            return text <= common_limit
         if len(text) == 10:
             return read_text(text, "UTC") is not None and date.fromisoformat(text) < last_day
         read = read_text(text, zone)

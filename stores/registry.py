@@ -9,6 +9,9 @@ from core.settings import StoreSettings
 from stores.contract import Store
 from stores.files import FilesStore
 from stores.manual import ManualStore
+from stores.redis import RedisStore
+from stores.s3 import S3Store
+from stores.s3_client import S3Bucket
 from stores.sql import SqlStore
 
 
@@ -32,15 +35,37 @@ def _open_sql(settings: StoreSettings, clock: Clock) -> Store:
 
 
 def _open_files(settings: StoreSettings, clock: Clock) -> Store:
-    return FilesStore(settings.name, Path(str(settings.options["root"])), clock=clock)
+    root, delimiter = Path(str(settings.options["root"])), settings.options.get("delimiter")
+    return FilesStore(settings.name, root, clock=clock, delimiter=str(delimiter) if delimiter is not None else None)
 
 
 def _open_manual(settings: StoreSettings, clock: Clock) -> Store:
     return ManualStore(settings.name, str(settings.options["contact"]), clock=clock)
 
 
+def _open_s3(settings: StoreSettings, clock: Clock) -> Store:
+    given = {name: str(value) for name, value in settings.options.items()}
+    bucket = S3Bucket(
+        settings.name,
+        given["bucket"],
+        endpoint=given.get("endpoint"),
+        region=given.get("region"),
+        key_id=given.get("key_id"),
+        secret=given.get("secret"),
+        ca=Path(given["ca"]) if "ca" in given else None,
+    )
+    return S3Store(settings.name, bucket, clock=clock, delimiter=given.get("delimiter"))
+
+
+def _open_redis(settings: StoreSettings, clock: Clock) -> Store:
+    ca = settings.options.get("ca")
+    return RedisStore(settings.name, str(settings.options["url"]), clock=clock, ca=Path(str(ca)) if ca else None)
+
+
 _KINDS: dict[str, Callable[[StoreSettings, Clock], Store]] = {
     "sql": _open_sql,
     "files": _open_files,
+    "s3": _open_s3,
+    "redis": _open_redis,
     "manual": _open_manual,
 }

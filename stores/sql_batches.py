@@ -1,14 +1,17 @@
 """The bounds of batches in a SQL table: along a key, each found under the whole condition, none overlapping another."""
 
-from collections.abc import Sequence
-from typing import Any
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from core.errors import KeptError
 from stores.conditions import Before, Condition, conjuncts
 from stores.contract import Batch, Deed, Work
-from stores.sql_tables import Family, KnownTable, Pointer
+from stores.sql_families import Family
+from stores.sql_pointers import Pointer
+from stores.sql_tables import KnownTable
 
 # What a delete does to rows that point here without harming them; every other pointer keeps the row it points at.
 _HARMLESS = ("SET NULL", "SET DEFAULT")
@@ -17,20 +20,22 @@ _HARMLESS = ("SET NULL", "SET DEFAULT")
 class BatchKey:
     """The columns that the batches of one work go along.
 
-    The key of the table; on PostgreSQL, for a table without one, the time that the condition compares, so that records
-    of one instant always go together; else none, and the work is one batch.
+    The key of the table; without one, the time that the condition compares, so that records of one instant always go
+    together; else the row's place where the server tells it (PostgreSQL); else none, and the work is one batch.
     """
 
-    def __init__(self, table: KnownTable, where: Condition, dialect: str) -> None:
-        if table.is_view:
+    def __init__(self, table: KnownTable, where: Condition) -> None:
+        if table.obstacle is not None:
             raise KeptError(
-                f"{table.at} is a view: nothing can be deleted from it.", remedy="Map the tables it is made of."
+                f"{table.at} {table.obstacle}: nothing can be deleted from it or changed in it.",
+                remedy="Map the tables it is made of, or make it a table that can.",
             )
-        self._dialect = dialect
+        self._dialect = table.dialect
         self._table = table
-        compared = [part.field.name for part in conjuncts(where) if isinstance(part, Before)]
-        self.names = table.key or tuple(compared[:1])
-        self.columns: list[sa.ColumnElement[Any]] = [table.clause.c[name] for name in self.names]
+        times = (part.field.name for part in conjuncts(where) if isinstance(part, Before))
+        compared = [name for name in times if name in table.families]
+        self.names = table.key or tuple(compared[:1]) or table.place
+        self.columns: list[sa.ColumnElement[Any]] = [self._ordered(name) for name in self.names]
 
     def within(self, low: Any, high: Any) -> list[sa.ColumnElement[bool]]:
         """After `low` up to and with `high`; None is no bound."""
@@ -38,9 +43,9 @@ class BatchKey:
             return []
         bounds = []
         if low is not None:
-            bounds.append(self._row(self.columns) > self._bound(low))
+            bounds.append(self._against(low, operator.gt))
         if high is not None:
-            bounds.append(self._row(self.columns) <= self._bound(high))
+            bounds.append(self._against(high, operator.le))
         return bounds
 
     def nth(self, connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]], place: int) -> Any:
@@ -65,23 +70,47 @@ class BatchKey:
 
     def _encoded(self, name: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         # PostgreSQL's own text for a value reads back as exactly that value, whatever the type
-        if self._dialect == "sqlite" or self._table.families[name] is Family.INTEGER:
+        family = self._table.families.get(name)
+        bare = (Family.INTEGER, Family.TEXT, Family.BLOB) if self._dialect == "mariadb" else (Family.INTEGER,)
+        if self._dialect == "sqlite" or family in bare:
             return column
         return sa.cast(column, sa.Text())
 
-    def _bound(self, bound: Any) -> Any:
-        values = bound if isinstance(bound, list | tuple) else [bound]
-        return self._row([_untyped(value) for value in values])
+    def _ordered(self, name: str) -> sa.ColumnElement[Any]:
+        column: sa.ColumnElement[Any] = self._table.clause.c[name]
+        if self._dialect == "mariadb" and self._table.families.get(name) is Family.ENUM:
+            return sa.cast(column, sa.Text())  # sorted by its number, compared by its word
+        return column
 
-    def _row(self, columns: Sequence[sa.ColumnElement[Any]]) -> Any:
-        return sa.tuple_(*columns) if len(columns) > 1 else columns[0]
+    def _against(self, bound: Any, compare: Callable[[Any, Any], Any]) -> sa.ColumnElement[bool]:
+        values = [_untyped(value) for value in (bound if isinstance(bound, list | tuple) else [bound])]
+        return compare_key(self._dialect, self.columns, values, compare)
+
+
+def compare_key(
+    dialect: str,
+    columns: Sequence[sa.ColumnElement[Any]],
+    values: Sequence[sa.ColumnElement[Any]],
+    compare: Callable[[Any, Any], Any],
+) -> sa.ColumnElement[bool]:
+    """The key against values: `operator.gt` after them, `operator.le` up to them.
+
+    MariaDB compares rows of values rightly, but without its index, so there it is written out."""
+    if len(columns) == 1:
+        return cast("sa.ColumnElement[bool]", compare(columns[0], values[0]))
+    if dialect != "mariadb":
+        return cast("sa.ColumnElement[bool]", compare(sa.tuple_(*columns), sa.tuple_(*values)))
+    first, value = columns[0], values[0]
+    rest = compare_key(dialect, columns[1:], values[1:], compare)
+    if compare is operator.gt:
+        return sa.and_(first >= value, sa.or_(first > value, rest))
+    return sa.and_(first <= value, sa.or_(first < value, rest))
 
 
 class Batches:
     """Finds batch after batch; remembers how far a work reaches, so that the rows behind it are not looked at."""
 
-    def __init__(self, dialect: str) -> None:
-        self._dialect = dialect
+    def __init__(self) -> None:
         self._ends: dict[Work, Any] = {}
 
     def next(
@@ -94,7 +123,7 @@ class Batches:
         after: Batch | None,
     ) -> Batch | None:
         """`search` holds wherever `exact` does, and is quicker to look for."""
-        key = BatchKey(table, work.where, self._dialect)
+        key = BatchKey(table, work.where)
         low = after.high if after is not None else None
         if after is None and not self._any(connection, table, exact):
             return None
@@ -122,13 +151,12 @@ class Batches:
 
 
 def deed_statement(
-    work: Work, table: KnownTable, predicate: Sequence[sa.ColumnElement[bool]], value: Any
+    work: Work, table: KnownTable, predicate: Sequence[sa.ColumnElement[bool]], values: Mapping[str, Any]
 ) -> sa.Delete | sa.Update:
     """One batch's statement; the whole condition stands in it."""
     if work.deed is Deed.DELETE:
         return sa.delete(table.clause).where(*predicate)
-    assert work.field is not None
-    return sa.update(table.clause).values({work.field.name: value}).where(*predicate)
+    return sa.update(table.clause).values(dict(values)).where(*predicate)
 
 
 def unpointed(table: KnownTable) -> list[sa.ColumnElement[bool]]:

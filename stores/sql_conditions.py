@@ -11,9 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.settings import TimeField
-from stores.conditions import AllOf, AnyOf, Before, Condition, Not, OneOf, Through, Unset, conjuncts
-from stores.sql_tables import Family, KnownTable
-from stores.sql_times import is_before, is_less
+from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Not, OneOf, Through, Unset, conjuncts
+from stores.sql_deeds import differs, is_filled, untyped
+from stores.sql_families import Family
+from stores.sql_mariadb import can_hold, in_unicode
+from stores.sql_tables import KnownTable
+from stores.sql_times import is_before, is_less, time_column
 from stores.times import TimeForm
 
 # So many values stand in the statement on SQLite; more travel as one JSON text.
@@ -48,18 +51,24 @@ class SqlConditions:
 
     def _search(self, table: KnownTable, condition: Condition) -> sa.ColumnElement[bool]:
         if isinstance(condition, Before) and (form := self._form_of(table.at, condition.field)) is not None:
-            return is_less(table.column(condition.field.name), form, condition.instant)
+            return is_less(time_column(table, condition.field, form), form, condition.instant)
         return self._compile(table, table.clause, condition)
 
     def _compile(self, table: KnownTable, source: sa.FromClause, condition: Condition) -> sa.ColumnElement[bool]:
         match condition:
             case Before(field=field, instant=instant):
-                column, form = table.column(field.name, source), self._form_of(table.at, field)
-                return sa.false() if form is None else is_before(column, form, instant, self._dialect)
+                form = self._form_of(table.at, field)
+                if form is None:
+                    return sa.false()
+                return is_before(time_column(table, field, form, source), form, instant, self._dialect)
             case OneOf(field=name, values=values):
                 return self._one_of(table, source, name, values)
             case Unset(field=name):
                 return table.column(name, source).is_(None)
+            case Filled(field=name):
+                return is_filled(table, name, source)
+            case Differs(field=name, value=value):
+                return differs(table, name, value, source)
             case Through():
                 return self._through(table, source, condition)
             case AllOf(parts=parts):
@@ -74,7 +83,7 @@ class SqlConditions:
     def _one_of(
         self, table: KnownTable, source: sa.FromClause, name: str, values: Sequence[str]
     ) -> sa.ColumnElement[bool]:
-        column, family = table.column(name, source), table.families[name]
+        column, family = table.column(name, source), table.family(name)
         given = [value for value in dict.fromkeys(values) if value != ""]
         if self._dialect == "sqlite":
             return _sqlite_one_of(column, family, given)
@@ -82,6 +91,10 @@ class SqlConditions:
         fitting = [value for value in map(read, given) if value is not None]
         if not fitting:
             return sa.false()
+        if self._dialect == "mariadb":
+            return _mariadb_one_of(column, family, fitting, table.collations.get(name))
+        if family is Family.ARRAY:  # one of its elements
+            return sa.cast(column, ARRAY(sa.Text())).op("&&", is_comparison=True)(_array(fitting, kind))
         compared = column if family in _READERS else sa.cast(column, sa.Text())
         return compared == sa.any_(_array(fitting, kind))
 
@@ -90,13 +103,14 @@ class SqlConditions:
         alias = other.clause.alias()
         column = table.column(condition.field, source)
         target = other.column(condition.to_field, alias)
-        families = table.families[condition.field], other.families[condition.to_field]
+        families = table.family(condition.field), other.family(condition.to_field)
         where = [self._compile(other, alias, condition.where), target.is_not(None)]
         if self._dialect == "sqlite" or families[1] is Family.TEXT:
             where.append(target != sa.literal("", sa.Text()))
-        if self._dialect == "postgresql" and families[0] is not families[1]:
-            as_text = sa.select(sa.cast(target, sa.Text())).where(*where).correlate(None)
-            return sa.cast(column, sa.Text()).in_(as_text)
+        if self._dialect != "sqlite" and families[0] is not families[1]:
+            column, target = _as_text(column, families[0]), _as_text(target, families[1])
+        elif table.collations.get(condition.field) != other.collations.get(condition.to_field):
+            column, target = in_unicode(column), in_unicode(target)
         return column.in_(sa.select(target).where(*where).correlate(None))
 
 
@@ -108,13 +122,29 @@ def _sqlite_one_of(column: sa.ColumnElement[Any], family: Family, given: list[st
     if not values:
         return sa.false()
     if len(values) <= INLINE_VALUES:
-        return column.in_([_untyped(value) for value in values])
+        return column.in_([untyped(value) for value in values])
     listed = sa.func.json_each(sa.literal(json.dumps(values, ensure_ascii=False), sa.Text())).table_valued("value")
     return column.in_(sa.select(listed.c.value).correlate(None))
 
 
-def _untyped(value: str | int) -> sa.BindParameter[Any]:
-    return sa.bindparam(None, value, type_=sa.types.NullType(), unique=True)
+def _mariadb_one_of(
+    column: sa.ColumnElement[Any], family: Family, fitting: list[Any], collation: str | None
+) -> sa.ColumnElement[bool]:
+    # A text never stands against a number: there '1abc' equals 1. The driver writes a tuple as a list of literals.
+    if family is Family.TEXT:
+        fitting = [value for value in fitting if can_hold(collation, value)]
+        if not fitting:
+            return sa.false()
+    if family is Family.BLOB:
+        values: list[Any] = [value.encode() for value in fitting]
+    else:
+        values = [str(value) if family is Family.UUID else value for value in fitting]
+    compared = column if family in _READERS or family is Family.BLOB else sa.cast(column, sa.Text())
+    return compared.op("IN", is_comparison=True)(untyped(tuple(values)))
+
+
+def _as_text(column: sa.ColumnElement[Any], family: Family) -> sa.ColumnElement[Any]:
+    return column if family is Family.TEXT else sa.cast(column, sa.Text())
 
 
 def _array(values: list[Any], kind: sa.types.TypeEngine[Any]) -> sa.BindParameter[Any]:

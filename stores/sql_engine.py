@@ -9,10 +9,13 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from psycopg.adapt import Loader
 from sqlalchemy import exc
 
-from core.errors import ConfigurationError, KeptError
-from stores.contract import CollectionMissing, FieldMissing, StoreBusy, StoreUnreachable
+from core.errors import ConfigurationError
+from stores import sql_mariadb
+from stores.contract import StoreBusy
+from stores.sql_errors import Telling
 
 LOCK_SECONDS = 5.0
 CONNECT_SECONDS = 5
@@ -28,14 +31,14 @@ _SETTINGS = {
     "datestyle": "ISO, YMD",
     "application_name": "kept",
 }
-_BUSY_STATES = {"55P03": "a lock was not given in time", "57014": "a time limit was reached", "40P01": "a deadlock"}
-_MISSING_STATES = {"42P01": CollectionMissing, "3F000": CollectionMissing, "42703": FieldMissing}
 
 
 class SqlEngine:
-    """The engine of one store; `dialect` is `sqlite` or `postgresql`. It waits `lock_seconds` for a lock, then gives way."""
+    """The engine of one store; `dialect` is `sqlite`, `postgresql` or `mariadb`. It waits `lock_seconds` for a lock, then gives way."""
 
-    def __init__(self, name: str, url: str, *, lock_seconds: float = LOCK_SECONDS) -> None:
+    def __init__(
+        self, name: str, url: str, *, lock_seconds: float = LOCK_SECONDS, connect_seconds: int = CONNECT_SECONDS
+    ) -> None:
         self.name = name
         parsed = sa.make_url(url)
         self.dialect = parsed.get_backend_name()
@@ -44,25 +47,30 @@ class SqlEngine:
             self._engine = _make_sqlite(self._path, lock_seconds)
         elif self.dialect == "postgresql":
             self._path = None
-            self._engine = _make_postgresql(parsed, lock_seconds)
+            self._engine = _make_postgresql(parsed, lock_seconds, connect_seconds)
+        elif self.dialect in sql_mariadb.BACKENDS and parsed.database:
+            self.dialect, self._path = "mariadb", None
+            self._engine = sql_mariadb.make_engine(parsed, lock_seconds, connect_seconds, READ_TIMEOUT_MS / 1_000)
         else:
             raise ConfigurationError(
-                f"The url of the store {name} names '{self.dialect}'.", remedy="Use sqlite:/// or postgresql://."
+                f"The url of the store {name} names '{self.dialect}' and the database '{parsed.database or ''}'.",
+                remedy="Use sqlite:///FILE, postgresql+psycopg://… or mariadb+pymysql://…/DATABASE.",
             )
+        self._telling = Telling(name, self.dialect)
         self._identity: tuple[int, int] | None = None
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent look, rolled back at the end."""
         with self._answering(), self._connect() as connection:
+            self._limit(connection, READ_TIMEOUT_MS)
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction: committed at the end of the block, rolled back by any error."""
         with self._answering(), self._connect(kept_write=True) as connection, connection.begin():
-            if self.dialect == "postgresql":
-                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {ACT_TIMEOUT_MS}")
+            self._limit(connection, ACT_TIMEOUT_MS)
             yield connection
 
     def close(self) -> None:
@@ -73,12 +81,18 @@ class SqlEngine:
             self._notice_another_file(self._path)
         return self._engine.connect().execution_options(kept_write=kept_write)
 
+    def _limit(self, connection: sa.Connection, milliseconds: int) -> None:
+        if self.dialect == "mariadb":
+            sql_mariadb.limit_statements(connection, milliseconds / 1_000)
+        elif self.dialect == "postgresql" and milliseconds != READ_TIMEOUT_MS:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+
     def _notice_another_file(self, path: Path) -> None:
         # A database restored over the old one is another file: a pooled connection would go on in the one that is gone.
         try:
             status = path.stat()
         except OSError as error:
-            raise self._unreachable(f"{path}: {error.strerror}") from error
+            raise self._telling.unreachable(f"{path}: {error.strerror}") from error
         identity = (status.st_dev, status.st_ino)
         if self._identity not in (None, identity):
             self._engine.dispose()
@@ -89,80 +103,13 @@ class SqlEngine:
         try:
             yield
         except exc.DBAPIError as error:
-            raise self._told(error) from error
+            raise self._telling.told(error) from error
+        except UnicodeDecodeError as error:
+            raise self._telling.unreadable() from error
+        except OSError as error:  # a certificate that is not there is looked for by the driver, not by the server
+            raise self._telling.unreachable(error.strerror or type(error).__name__) from error
         except exc.TimeoutError as error:
             raise StoreBusy(f"All connections to the store {self.name} are in use.", remedy="Try again.") from error
-
-    def _told(self, error: exc.DBAPIError) -> KeptError:
-        """What a driver's error means. Its own text may quote a row, so only names and the first line of an outage go on."""
-        original = error.orig
-        if isinstance(original, sqlite3.Error):
-            return self._told_by_sqlite(original)
-        state = str(getattr(original, "sqlstate", None) or "")
-        if state in _BUSY_STATES:
-            return self._busy(_BUSY_STATES[state])
-        if state in _MISSING_STATES:
-            return _MISSING_STATES[state](
-                f"The store {self.name} lacks a table or a column that was there before.",
-                remedy="Compare the map with the schema: `kept doctor` names what does not fit.",
-            )
-        if isinstance(error, exc.IntegrityError):
-            return self._refused(str(getattr(getattr(original, "diag", None), "constraint_name", None) or "unnamed"))
-        if state == "42501":
-            return KeptError(
-                f"The store {self.name} does not permit this to its user.",
-                remedy="Grant it SELECT, UPDATE and DELETE on the mapped tables.",
-            )
-        if isinstance(error, exc.OperationalError | exc.InterfaceError) or not state or state[:2] in ("08", "57", "53"):
-            return self._unreachable(_first_line(original))
-        return KeptError(
-            f"The store {self.name} refused a statement ({state}).", remedy="Its own log says which and why."
-        )
-
-    def _told_by_sqlite(self, original: sqlite3.Error) -> KeptError:
-        text = _first_line(original)
-        if "locked" in text or "busy" in text:
-            return self._busy("another program held its write lock")
-        if text.startswith("no such table"):
-            return CollectionMissing(
-                f"The store {self.name} has {text}.",
-                remedy="Compare the map with the schema: `kept doctor` names what does not fit.",
-            )
-        if text.startswith("no such column"):
-            return FieldMissing(
-                f"The store {self.name} has {text}.",
-                remedy="Compare the map with the schema: `kept doctor` names what does not fit.",
-            )
-        if isinstance(original, sqlite3.IntegrityError):
-            return self._refused(text.removesuffix(" failed").removesuffix(" constraint"))
-        if "readonly" in text:
-            return KeptError(
-                f"The file of the store {self.name} is read-only.", remedy="Give Kept the right to write it."
-            )
-        return self._unreachable(text)
-
-    def _busy(self, why: str) -> StoreBusy:
-        return StoreBusy(
-            f"The store {self.name} was too busy: {why}. This batch was rolled back.",
-            remedy="Run it again later, in smaller batches if it stays so.",
-        )
-
-    def _refused(self, constraint: str) -> KeptError:
-        return KeptError(
-            f"The store {self.name} refused this: the constraint {constraint} forbids it. Nothing of this batch was changed.",
-            remedy="Cover the records that the constraint protects by a clause of their own, or change the constraint.",
-        )
-
-    def _unreachable(self, why: str) -> StoreUnreachable:
-        return StoreUnreachable(
-            f"The store {self.name} did not answer: {why}.",
-            remedy="Start it or correct its url, and run the same command again.",
-        )
-
-
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error or "no answer").strip().splitlines()
-    return lines[0].rstrip(".") if lines else "no answer"
 
 
 def _sqlite_path(name: str, url: sa.URL) -> Path:
@@ -179,6 +126,7 @@ def _make_sqlite(path: Path, lock_seconds: float) -> sa.Engine:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=lock_seconds, isolation_level=None, check_same_thread=False)
+        connection.text_factory = _text_or_bytes
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         return connection
@@ -193,21 +141,46 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _make_postgresql(url: sa.URL, lock_seconds: float) -> sa.Engine:
+def _make_postgresql(url: sa.URL, lock_seconds: float, connect_seconds: int) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         pool_size=2,
         max_overflow=8,
-        # plans are made for the bounds at hand, never kept for any bounds
-        connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None},
+        connect_args={
+            "connect_timeout": connect_seconds,
+            # plans are made for the bounds at hand, never kept for any bounds
+            "prepare_threshold": None,
+            # a host that is gone is given up, also in the middle of a statement
+            "keepalives_idle": 30,
+            "tcp_user_timeout": 60_000,
+        },
     )
     settings = {**_SETTINGS, "lock_timeout": str(round(lock_seconds * 1_000))}
-    sa.event.listen(engine, "connect", lambda connection, _record: _prepare_postgresql(connection, settings))
+    sa.event.listen(
+        engine, "connect", lambda connection, _record: _prepare_postgresql(connection, settings), insert=True
+    )
     return engine
 
 
+class _TextOrBytes(Loader):
+    """A database without an encoding may hold text in any: what is not UTF-8 comes as bytes."""
+
+    def load(self, data: Any) -> str | bytes:
+        return _text_or_bytes(bytes(data))
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
 def _prepare_postgresql(connection: Any, settings: Mapping[str, str]) -> None:
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        for kind in ("text", "varchar", "bpchar", "name"):
+            connection.adapters.register_loader(kind, _TextOrBytes)
     # only what this server knows: client_connection_check_interval came with PostgreSQL 14
     with connection.cursor() as cursor:
         for name, value in settings.items():

@@ -3,10 +3,13 @@
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 from core.clock import iso_utc
 from stores.contract import Receipt, StoreBusy
 from stores.sql_tables import RECEIPTS_TABLE
+
+_STEP = mysql.VARCHAR(190, charset="ascii", collation="ascii_bin")  # MariaDB has no key of unlimited text
 
 
 class SqlReceipts:
@@ -16,11 +19,12 @@ class SqlReceipts:
         self._table = sa.Table(
             RECEIPTS_TABLE,
             sa.MetaData(),
-            sa.Column("step", sa.Text, primary_key=True),
+            sa.Column("step", sa.Text().with_variant(_STEP, "mariadb"), primary_key=True),
             sa.Column("batch", sa.Integer, primary_key=True, autoincrement=False),
             sa.Column("rows", sa.BigInteger, nullable=False),
             sa.Column("at", sa.Text, nullable=False),  # ISO UTC text, the same in every store
             schema=schema,
+            mariadb_engine="InnoDB",
         )
 
     def exist(self, connection: sa.Connection) -> bool:

@@ -5,6 +5,7 @@ Text is compared as text, so each comparison also says what the text must look l
 sample did not meet is counted among those without a time, and is never before anything.
 """
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,8 @@ import sqlalchemy as sa
 
 from core.settings import TimeField
 from stores.contract import CannotCompare
-from stores.sql_tables import Family, KnownTable
+from stores.sql_families import Family
+from stores.sql_tables import KnownTable
 from stores.times import Kind, Literal, TimeForm, find_number_form, find_text_form, name_shapes
 
 SAMPLE_ENDS = 250  # rows at each end of the key
@@ -30,6 +32,7 @@ _LITERAL_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
     Kind.DATE_TEXT: sa.Text(),
     Kind.EPOCH: sa.BigInteger(),
 }
+_DIGITS = re.compile(r"[0-9]+([.][0-9]+)?", re.ASCII)
 _MONTH_AND_DAY = "(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 
@@ -37,12 +40,14 @@ _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 def find_form(connection: sa.Connection, table: KnownTable, field: TimeField, dialect: str) -> TimeForm | None:
     """The form of a column; None while no row has a value in it. Raises CannotCompare."""
     column = table.column(field.name)
-    family = table.families[field.name]
-    if dialect == "postgresql" and family in _NATIVE:
-        return _native_form(_NATIVE[family], table.at, field)
+    family = table.family(field.name)
+    if dialect != "sqlite" and family in _NATIVE:
+        return _native_form(_NATIVE[family], table, field)
     values = _sample(connection, table, column, dialect)
     if not values:
         return TimeForm(kind=Kind.EPOCH, word=field.form) if field.form and field.form.startswith("epoch") else None
+    if field.name not in table.families:
+        values = _numbers_of_json(values)
     texts = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values if isinstance(value, int | float | Decimal)]
     if len(texts) == len(values) and not (field.form or "").startswith("epoch"):
@@ -53,6 +58,13 @@ def find_form(connection: sa.Connection, table: KnownTable, field: TimeField, di
         f"{table.at}.{field.name} does not hold times of one kind: {name_shapes([str(value) for value in values])}.",
         remedy="Write them in one form, or name the right field in kept.yaml.",
     )
+
+
+def time_column(
+    table: KnownTable, field: TimeField, form: TimeForm, source: sa.FromClause | None = None
+) -> sa.ColumnElement[Any]:
+    """The column, or what a path finds in one, as what the form compares."""
+    return (table.numbers if form.kind is Kind.EPOCH else table.column)(field.name, source)
 
 
 def is_less(column: sa.ColumnElement[Any], form: TimeForm, instant: Any) -> sa.ColumnElement[bool]:
@@ -96,7 +108,10 @@ def _text_guards(column: sa.ColumnElement[Any], form: TimeForm, dialect: str) ->
     fraction = rf"\.[0-9]{{{form.digits}}}" if form.digits else ""
     suffix = form.suffix.replace("+", r"\+")
     clock = f"{form.separator}{_CLOCK}{fraction}{suffix}" if with_clock else ""
-    return [column.op("~", is_comparison=True)(_text(f"^[0-9]{{4}}-{_MONTH_AND_DAY}{clock}$"))]
+    pattern = f"^[0-9]{{4}}-{_MONTH_AND_DAY}{clock}"
+    if dialect == "mariadb":
+        return [column.op("REGEXP", is_comparison=True)(_text(pattern + r"\z"))]  # its $ lets a line's end follow
+    return [column.op("~", is_comparison=True)(_text(pattern + "$"))]
 
 
 def _literal(form: TimeForm, value: Literal) -> sa.ColumnElement[Any]:
@@ -107,7 +122,14 @@ def _text(value: str) -> sa.ColumnElement[str]:
     return sa.literal(value, sa.Text())
 
 
-def _native_form(kind: Kind, at: str, field: TimeField) -> TimeForm:
+def _numbers_of_json(values: list[object]) -> list[object]:
+    """What a path finds is text on some servers: digits alone are numbers."""
+    plain = [str(value) for value in values]
+    return [Decimal(text) for text in plain] if all(map(_DIGITS.fullmatch, plain)) else values
+
+
+def _native_form(kind: Kind, table: KnownTable, field: TimeField) -> TimeForm:
+    at = table.at
     if field.form and field.form.startswith("epoch"):
         raise CannotCompare(
             f"kept.yaml says {at}.{field.name} is {field.form}, but the column is a {kind}.",
@@ -118,7 +140,8 @@ def _native_form(kind: Kind, at: str, field: TimeField) -> TimeForm:
             f"{at}.{field.name} is a timestamp without a time zone.",
             remedy=f"Declare it in kept.yaml: {{field: {field.name}, zone: UTC}} or the zone it is in.",
         )
-    return TimeForm(kind=kind, word="date" if kind is Kind.DATE else "timestamp", zone=field.zone)
+    word, digits = "date" if kind is Kind.DATE else "timestamp", table.digits.get(field.name, 6)
+    return TimeForm(kind=kind, word=word, zone=field.zone, kept_digits=digits)
 
 
 def _sample(connection: sa.Connection, table: KnownTable, column: sa.ColumnElement[Any], dialect: str) -> list[object]:

@@ -54,14 +54,15 @@ class TimeForm:
     separator: str = "T"
     digits: int = 0
     suffix: str = ""
+    kept_digits: int = 6  # of the fraction, in a column of the store's own time type
 
     def limit(self, instant: datetime) -> Literal:
         """A value less than this literal is surely of a time before `instant`."""
         match self.kind:
             case Kind.AWARE:
-                return require_utc(instant)
+                return self._cut(require_utc(instant))
             case Kind.NAIVE:
-                return earliest_local(instant, self._zone())
+                return self._cut(earliest_local(instant, self._zone()))
             case Kind.DATE:
                 return date_limit(instant, self.zone)
             case Kind.DATE_TEXT:
@@ -137,6 +138,10 @@ class TimeForm:
     def _text(self, local: datetime) -> str:
         fraction = f".{local.microsecond:06d}000"[: self.digits + 1] if self.digits else ""
         return f"{local.isoformat(self.separator, 'seconds')}{fraction}{self.suffix}"
+
+    def _cut(self, value: datetime) -> datetime:
+        unit = 10 ** (6 - self.kept_digits)
+        return value.replace(microsecond=value.microsecond // unit * unit)
 
     def _zone(self) -> tzinfo:
         if self.kind is Kind.TEXT and self.suffix:

@@ -10,7 +10,7 @@ import pytest
 from core.errors import KeptError
 from core.settings import TimeField
 from stores.conditions import AllOf, AnyOf, Condition, Not, OneOf, Through, Unset
-from stores.contract import Capability, CollectionMissing, Deed, Receipt, StoreUnreachable, Work
+from stores.contract import Capability, CollectionMissing, Deed, Receipt, StoreUnreachable, Work, unfinished
 from tests.store_worlds import (
     NOW,
     TS,
@@ -23,19 +23,38 @@ from tests.store_worlds import (
     older_than,
     run_through,
 )
+from tests.store_worlds_files import OtherFilesWorld
+from tests.store_worlds_mariadb import MariaWorld
 
 EVERYTHING = AllOf(parts=())
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "files"])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        "postgresql",
+        "mariadb",
+        "files",
+        "files.csv",
+        "files.csv.gz",
+        "files.jsonl.gz",
+        "files.jsonl.zst",
+        "redis",
+        "s3",
+    ]
+)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     made: World
     if request.param == "sqlite":
         made = SqliteWorld(tmp_path)
     elif request.param == "postgresql":
         made = PostgresWorld(request.getfixturevalue("postgres_url"))
-    else:
+    elif request.param == "files":
         made = FilesWorld(tmp_path)
+    elif request.param.startswith("files."):
+        made = OtherFilesWorld(tmp_path, request.param.removeprefix("files"))
+    else:
+        made = request.getfixturevalue(f"{request.param}_world")
     yield made
     made.store.close()
 
@@ -225,7 +244,7 @@ def test_records_stream_whole_and_in_order(world: World) -> None:
     """More than a page comes, each record once."""
     world.put({"id": place, "user_id": "1", "ts": ago(5), "note": "ü"} for place in range(1, 2501))
     records = list(world.store.records(world.at, OneOf(field="user_id", values=("1",))))
-    assert [record["id"] for record in records] == list(range(1, 2501))
+    assert [int(record["id"]) for record in records] == list(range(1, 2501))  # text in CSV
     assert records[0]["note"] == "ü"
     assert len(world.store.sample(world.at, EVERYTHING, limit=3)) == 3
 
@@ -233,7 +252,7 @@ def test_records_stream_whole_and_in_order(world: World) -> None:
 def test_a_person_is_found_through_another_collection(world: World) -> None:
     """A semijoin in the store; a NULL in the other collection hides nothing."""
     able(world, Capability.THROUGH)
-    assert isinstance(world, SqliteWorld | PostgresWorld)
+    assert isinstance(world, SqliteWorld | PostgresWorld | MariaWorld)
     world.run("INSERT INTO users VALUES (1, 'a@example.com', NULL), (2, 'b@example.com', NULL), (3, NULL, NULL)")
     world.put([{"id": 1, "user_id": "1", "ts": ago(5)}, {"id": 2, "user_id": "2", "ts": ago(5)}])
     world.put([{"id": 3, "user_id": None, "ts": ago(5)}])
@@ -247,7 +266,7 @@ def test_a_person_is_found_through_another_collection(world: World) -> None:
 def test_a_time_is_set_once_where_there_is_none(world: World) -> None:
     """Revoking writes the column's own form, only where it is NULL and the condition holds."""
     able(world, Capability.SET_TIME)
-    assert isinstance(world, SqliteWorld | PostgresWorld)
+    assert isinstance(world, SqliteWorld | PostgresWorld | MariaWorld)
     put_days(world, 100, 95, 3)
     world.run("UPDATE requests SET revoked_at = ts WHERE id = 1")
     work = Work(
@@ -263,6 +282,56 @@ def test_a_time_is_set_once_where_there_is_none(world: World) -> None:
     revoked = TimeField(name="revoked_at")
     extent = world.store.measure(world.at, Not(part=Unset(field="revoked_at")), time=revoked)
     assert (extent.rows, extent.oldest, extent.newest) == (2, ago(100), NOW)
+
+
+def test_redacting_takes_the_fields_and_leaves_the_record(world: World) -> None:
+    """The named fields of the matching records, batch by batch, each record once; read back, nothing is left to do."""
+    able(world, Capability.REDACT)
+    world.put({"id": place, "user_id": str(place), "ts": ago(place), "note": "secret"} for place in range(1, 21))
+    work = Work(deed=Deed.REDACT, at=world.at, where=older_than(10), fields=("note", "user_id"), batch_rows=4)
+    assert world.store.measure(world.at, unfinished(work)).rows == 10
+    done = run_through(world.store, work)
+    assert sum(rows for _, rows in done) == 10
+    assert max(rows for _, rows in done) <= 4
+    assert world.store.measure(world.at, unfinished(work)).rows == 0
+    assert run_through(world.store, work) == []
+    assert world.ids() == list(range(1, 21))
+    records = {int(record["id"]): record for record in world.store.records(world.at, EVERYTHING)}
+    assert all(records[place]["note"] == "secret" for place in range(1, 11))
+    assert all(records[place]["note"] is records[place]["user_id"] is None for place in range(11, 21))
+
+
+def test_correcting_writes_what_is_right_for_one_person(world: World) -> None:
+    """Only where it was otherwise, to the letter, so a batch that is done again changes nothing."""
+    able(world, Capability.CORRECT)
+    rows = [(1, "42", "Anna"), (2, "42", "anna"), (3, "42", None), (4, "7", "anna")]
+    world.put({"id": place, "user_id": user, "ts": ago(3), "note": note} for place, user, note in rows)
+    mine = OneOf(field="user_id", values=("42",))
+    work = Work(deed=Deed.CORRECT, at=world.at, where=mine, corrections=(("note", "Anna"),))
+    assert world.store.measure(world.at, unfinished(work)).rows == 2
+    assert [rows for _, rows in run_through(world.store, work)] == [2]
+    assert world.store.measure(world.at, unfinished(work)).rows == 0
+    notes = {int(record["id"]): record["note"] for record in world.store.records(world.at, EVERYTHING)}
+    assert notes == {1: "Anna", 2: "Anna", 3: "Anna", 4: "anna"}
+    nothing = Work(deed=Deed.CORRECT, at=world.at, where=mine, corrections=(("note", None),))
+    assert sum(rows for _, rows in run_through(world.store, nothing)) == 3
+    assert world.store.measure(world.at, unfinished(nothing)).rows == 0
+
+
+@pytest.mark.parametrize("deed", [Deed.REDACT, Deed.CORRECT])
+def test_redacting_and_correcting_leave_receipts(world: World, deed: Deed) -> None:
+    """The count of a batch stands in the store, like that of a delete."""
+    able(world, Capability.RECEIPTS)
+    able(world, Capability.REDACT)
+    world.put({"id": place, "user_id": "42", "ts": ago(3), "note": "x"} for place in (1, 2))
+    world.store.prepare_receipts()
+    mine = OneOf(field="user_id", values=("42",))
+    work = Work(deed=deed, at=world.at, where=mine, fields=("note",), corrections=(("note", "y"),))
+    batch, receipt = world.store.next_batch(work, None), Receipt(step="stp_1", batch=1)
+    assert batch is not None
+    assert world.store.act(work, batch, receipt) == 2
+    assert world.store.receipt_of(receipt) == 2
+    assert world.store.act(work, batch, receipt) == 2
 
 
 def test_what_a_kind_cannot_do_it_says_by_capability(world: World) -> None:
