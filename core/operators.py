@@ -43,6 +43,7 @@ class Permission(StrEnum):
     READ = "read"
     WORK_REQUESTS = "work_requests"
     APPROVE_SWEEPS = "approve_sweeps"
+    PUBLISH_POLICY = "publish_policy"
     MANAGE = "manage"
 
 
@@ -77,6 +78,14 @@ class ApiTokenRow(Base):
     scopes: Mapped[str] = mapped_column(sa.String(400))
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiToken:
+    """A bearer token as the pages see it: `id` is the actor of what a machine does, `scopes` what it may."""
+
+    id: str
+    scopes: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +179,11 @@ def create_token(session: Session, *, name: str, scopes: frozenset[str], now: da
     return token
 
 
-def token_scopes(session: Session, token: str) -> frozenset[str]:
-    """The scopes of a bearer token; empty if nobody issued it or it was revoked."""
+def find_token(session: Session, token: str) -> ApiToken | None:
+    """The bearer token that a machine sent; None if nobody issued it or it was revoked."""
     row = session.execute(
         sa.select(ApiTokenRow).where(ApiTokenRow.hash == hashlib.sha256(token.encode()).hexdigest())
     ).scalar_one_or_none()
-    return frozenset(row.scopes.split()) if row and row.revoked_at is None else frozenset()
+    if row is None or row.revoked_at is not None:
+        return None
+    return ApiToken(id=row.id, scopes=frozenset(row.scopes.split()))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from core.catalogue import SOURCE, install_words
 from core.errors import Unreachable
 from core.words import FILTERS
 
@@ -18,9 +20,10 @@ TEMPLATES: Final = ROOT / "templates"
 STATIC: Final = ROOT / "static"
 
 
-def prepare_environment(environment: Environment) -> None:
-    """Give an environment what every template may use: the filters, strict names, tight white space."""
+def prepare_environment(environment: Environment, spoken: Callable[[], str] = lambda: SOURCE) -> None:
+    """Give an environment what every template may use: the filters, words in the reader's language, strict names."""
     environment.filters.update(FILTERS)
+    install_words(environment, spoken)
     environment.undefined = StrictUndefined
     environment.trim_blocks = False
     environment.lstrip_blocks = False

@@ -20,11 +20,18 @@ class ServiceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class MailSettings:
-    """`smtp` unset: mail is written to `var/outbox/*.eml`. `sender` is a mailbox as RFC 5322 writes it."""
+    """`smtp` unset: mail is written to `var/outbox/*.eml`. `sender` is a mailbox as RFC 5322 writes it. `per_minute`: how
+    many mails of a campaign a mail server gets a minute, None for as fast as it takes them."""
 
     sender: str
     smtp: str | None = field(default=None, repr=False)
     imap: str | None = field(default=None, repr=False)
+    per_minute: int | None = 120
+
+    @property
+    def campaign_rate(self) -> int | None:
+        """The rate that campaigns go at: files are no server that would have to be spared."""
+        return self.per_minute if self.smtp else None
 
 
 @dataclass(frozen=True, kw_only=True)

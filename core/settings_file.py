@@ -26,8 +26,20 @@ from core.settings import (
     TimeField,
 )
 
-STORE_KINDS = {"sql": ("url",), "files": ("root",), "manual": ("contact",)}
-STORE_OPTIONS = {"sql": {"url", "schema"}, "files": {"root"}, "manual": {"contact"}}
+STORE_KINDS = {
+    "sql": ("url",),
+    "files": ("root",),
+    "s3": ("bucket",),
+    "redis": ("url",),
+    "manual": ("contact",),
+}
+STORE_OPTIONS = {
+    "sql": {"url", "schema"},
+    "files": {"root", "delimiter"},
+    "s3": {"bucket", "endpoint", "region", "key_id", "secret", "ca", "delimiter"},
+    "redis": {"url", "ca"},
+    "manual": {"contact"},
+}
 TIME_FORMS = ("timestamp", "iso", "date", "epoch_s", "epoch_ms", "epoch_us")
 PROFILES = ("fast", "normal", "gentle")
 EXECUTORS = ("local",)
@@ -50,6 +62,7 @@ class _Mail(Schema):
     sender = fields.Str(required=True, data_key="from")
     smtp = fields.Str(load_default=None, allow_none=True, validate=validate.Regexp(r"^smtps?(\+starttls)?://"))
     imap = fields.Str(load_default=None, allow_none=True)
+    per_minute = fields.Int(load_default=120, allow_none=True, strict=True, validate=validate.Range(1, 60_000))
 
 
 class _Alerts(Schema):
@@ -256,8 +269,9 @@ def _store(name: str, given: Mapping[str, Any], root: Path, refusals: _Refusals)
             ("stores", name, unknown),
             f"a store of kind {kind} has no such key. It has: {', '.join(sorted(STORE_OPTIONS[kind]))}.",
         )
-    if kind == "files" and "root" in options:
-        options["root"] = str(root / str(options["root"]))
+    for key in ("root", "ca"):
+        if key in options:
+            options[key] = str(root / str(options[key]))
     if kind == "sql" and "url" in options:
         options["url"] = _resolve_database(str(options["url"]), root)
     return StoreSettings(name=name, kind=kind, options=options, receipts=bool(receipts))

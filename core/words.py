@@ -25,6 +25,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }  # fmt: skip
 _SHORT_DAY: Final = {"en": "d MMMM", "de": "d. MMMM"}
+_FULL_DAY: Final = {"en": "d MMMM y", "de": "d. MMMM y"}
 _LONG_DAY: Final = {"en": "EEEE, d MMMM y", "de": "EEEE, d. MMMM y"}
 _EXACT_DAY: Final = {"en": "EEEE d MMMM y", "de": "EEEE, d. MMMM y"}
 
@@ -49,6 +50,12 @@ def short_day(day: date, today: date, language: str = DEFAULT_LANGUAGE) -> str:
     short = _speak(language)
     pattern = _SHORT_DAY[short] + ("" if day.year == today.year else " y")
     return str(format_date(day, pattern, locale=short))
+
+
+def full_day(day: date, language: str = DEFAULT_LANGUAGE) -> str:
+    """`19 June 2026`: a day that is long past or far away, where its weekday helps nobody."""
+    short = _speak(language)
+    return str(format_date(day, _FULL_DAY[short], locale=short))
 
 
 def long_day(day: date, language: str = DEFAULT_LANGUAGE) -> str:
@@ -155,7 +162,7 @@ def wrap_text(text: str, width: int = 72) -> str:
 def _wrap_line(line: str, width: int) -> list[str]:
     if line == "-- ":  # the mark of a signature, with its space (RFC 3676)
         return [line]
-    head = re.match(r"\s*(?:\*\s+)?", line)
+    head = re.match(r"\s*(?:\*\s+|\S+: {2,})?", line)  # a point of a list, or a label with its text set off
     lead = head.group() if head else ""
     wrapped, current = [], lead
     for word in line[len(lead) :].split():
@@ -174,7 +181,7 @@ def initials(name: str) -> str:
 
 
 _FILTERS: Final[tuple[Callable[..., Any], ...]] = (
-    ago, count, day_left, due_state, exact_time, initials, long_day,
+    ago, count, day_left, due_state, exact_time, full_day, initials, long_day,
     plural, short_day, short_time, size, span, wrap_text,
 )  # fmt: skip
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {one.__name__: one for one in _FILTERS}

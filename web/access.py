@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from flask import Flask, abort, request
+from flask import Flask, abort, g, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from core.operators import Permission, token_scopes
+from core.errors import KeptError
+from core.operators import Permission, find_token
 from web.services import services
 
 
@@ -37,6 +38,13 @@ ACCESS: Final[dict[str, Rule]] = {
     "public.alias": Open.ANYONE,
     "public.current": Open.ANYONE,
     "public.promises": Open.ANYONE,
+    "public.recipients": Open.ANYONE,
+    "public.security": Open.ANYONE,
+    "public.difference": Open.ANYONE,
+    "public.choose_difference": Open.ANYONE,
+    "feeds.versions": Open.ANYONE,
+    "feeds.recipients": Open.ANYONE,
+    "feeds.banner": Open.ANYONE,
     "person.new_request": Open.ANYONE,
     "person.sent": Open.ANYONE,
     "person.confirm": Open.ANYONE,
@@ -64,12 +72,40 @@ ACCESS: Final[dict[str, Rule]] = {
     "console.retention": Permission.READ,
     "console.approve_sweep": Permission.APPROVE_SWEEPS,
     "console.policy": Permission.READ,
+    "console.policy_version": Permission.READ,
+    "console.withdraw_version": Permission.PUBLISH_POLICY,
+    "console.new_draft": Permission.PUBLISH_POLICY,
+    "console.draft": Permission.READ,
+    "console.edit_draft": Permission.PUBLISH_POLICY,
+    "console.overrule_draft": Permission.PUBLISH_POLICY,
+    "console.delete_draft": Permission.PUBLISH_POLICY,
+    "console.publish_draft": Permission.PUBLISH_POLICY,
+    "console.campaign_mail": Permission.READ,
+    "console.draft_mail": Permission.READ,
+    "console.preview_campaign": Permission.PUBLISH_POLICY,
+    "console.pause_campaign": Permission.PUBLISH_POLICY,
+    "console.resume_campaign": Permission.PUBLISH_POLICY,
+    "console.settle_campaign": Permission.PUBLISH_POLICY,
+    "console.complete_campaign": Permission.PUBLISH_POLICY,
     "console.ledger": Permission.READ,
     "console.verify_ledger": Permission.READ,
     "console.outbox": Permission.READ,
     "console.mail": Permission.READ,
     "api.promises": "promises:read",
+    "api.check_payload": "guard:check",
+    "api.current_policy": "policy:read",
+    "api.read_acceptance": "acceptances:read",
+    "api.record_acceptance": "acceptances:write",
+    "api.read_consents": "consents:read",
+    "api.read_consent": "consents:read",
+    "api.record_consent": "consents:write",
 }
+
+
+class ScopeMissing(KeptError):
+    """A token that is good, but not for this."""
+
+    status = 403
 
 
 def enforce_access(app: Flask) -> None:
@@ -104,5 +140,17 @@ def _check_token(scope: str) -> None:
     if kind.lower() != "bearer" or not token:
         abort(401)
     with services().database.read() as session:
-        if scope not in token_scopes(session, token.strip()):
-            abort(403)
+        found = find_token(session, token.strip())
+    if found is None:
+        abort(401)
+    if scope not in found.scopes:
+        raise ScopeMissing(
+            f"This token does not carry the scope {scope}.",
+            remedy=f"Make one that does: `kept token create NAME --scope {scope}`.",
+        )
+    g.token_id = found.id
+
+
+def token_id() -> str:
+    """The id of the token that this request carries: the actor of what it does."""
+    return str(g.token_id)

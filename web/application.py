@@ -9,6 +9,7 @@ from core.rendering import STATIC, TEMPLATES, prepare_environment
 from web.access import enforce_access
 from web.context import set_up_context
 from web.errors import set_up_errors
+from web.languages import page_language, set_up_languages
 from web.security import secure
 from web.services import EXTENSION, WebServices
 from web.signin import set_up_sign_in
@@ -16,16 +17,24 @@ from web.signin import set_up_sign_in
 
 def create_app(kept: WebServices) -> Flask:
     """The Flask application of one installation."""
-    from web import api, console, health, person, public
+    from web import api, console, feeds, health, person, public
 
     app = Flask("kept", static_folder=str(STATIC), template_folder=str(TEMPLATES))
     app.secret_key = derive_key(kept.settings.service.secret_key, "web sessions")
     app.extensions[EXTENSION] = kept
-    prepare_environment(app.jinja_env)
+    prepare_environment(app.jinja_env, page_language)
     secure(app, https=kept.settings.service.base_url.startswith("https://"))
     set_up_sign_in(app)
     set_up_context(app)
-    for blueprint in (health.blueprint, public.blueprint, person.blueprint, console.blueprint, api.blueprint):
+    set_up_languages(app)
+    for blueprint in (
+        health.blueprint,
+        public.blueprint,
+        feeds.blueprint,
+        person.blueprint,
+        console.blueprint,
+        api.blueprint,
+    ):
         app.register_blueprint(blueprint)
     enforce_access(app)
     set_up_errors(app)

@@ -13,8 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import KeptError
 from core.operators import Permission
+from policies.clauses import RecipientClause, SafeguardClause
+from policies.standing import newest_change
 from promises.states import State
-from web.glance import count_states, last_ledger_check, open_requests, waiting_approvals
+from web.glance import count_states, in_force, last_ledger_check, open_requests, published, waiting_approvals
+from web.languages import alternates, gettext, language_links, page_language
 from web.security import own_path
 from web.services import WebServices, services
 
@@ -44,7 +47,7 @@ def set_up_context(app: Flask) -> None:
 
 def _frame() -> dict[str, Any]:
     kept = services()
-    frame: dict[str, Any] = {"now": kept.clock.now(), "language": "en"}
+    frame: dict[str, Any] = {"now": kept.clock.now(), "language": page_language()}
     try:
         return frame | (_console_frame(kept) if request.path.startswith("/console") else _public_frame(kept))
     except (KeptError, SQLAlchemyError) as error:
@@ -53,36 +56,65 @@ def _frame() -> dict[str, Any]:
         return frame
 
 
-def _controller(kept: WebServices) -> dict[str, str]:
-    with kept.database.read() as session:
-        version = kept.policies.in_force(session)
+def _controller() -> dict[str, str]:
+    version = in_force()
     if version is None:
-        return {"name": "This service", "email": "", "timezone": "UTC"}
+        return {"name": gettext("This service"), "email": "", "timezone": "UTC"}
     controller = version.document.controller
     return {"name": controller.name, "email": controller.email, "timezone": controller.timezone}
 
 
 def controller_zone() -> ZoneInfo:
     """The zone in which pages say times: that of the controller."""
-    return ZoneInfo(_controller(services())["timezone"])
+    return ZoneInfo(_controller()["timezone"])
 
 
 def _public_frame(kept: WebServices) -> dict[str, Any]:
     # No theme here: a public page sets no cookie, so it follows the system.
-    controller = _controller(kept)
-    links = [
-        {"href": url_for("public.policy"), "word": "Policy", "key": "policy"},
-        {"href": url_for("public.versions"), "word": "Versions", "key": "versions"},
-        {"href": url_for("person.new_request"), "word": "Make a request", "key": "request"},
-    ]
+    controller = _controller()
+    return {
+        "controller": controller,
+        "site_nav": _site_links(kept),
+        "foot_nav": _foot_links(),
+        "feeds": _feeds(),
+        "languages": language_links(),
+        "alternates": alternates(),
+        "tz": ZoneInfo(controller["timezone"]),
+        "home_href": url_for("public.policy"),
+    }
+
+
+def _site_links(kept: WebServices) -> list[dict[str, str]]:
+    version, change = in_force(), newest_change(published())
+    links = [{"href": url_for("public.policy"), "word": gettext("Policy"), "key": "policy"}]
+    if change:
+        href = url_for("public.difference", old=change[0].number, new=change[1].number)
+        links.append({"href": href, "word": gettext("What changed"), "key": "changes"})
+    links.append({"href": url_for("person.new_request"), "word": gettext("Make a request"), "key": "request"})
+    if version and version.document.of_kind(RecipientClause):
+        links.append({"href": url_for("public.recipients"), "word": gettext("Recipients"), "key": "recipients"})
     if kept.settings.public_promises:
-        links.append({"href": url_for("public.promises"), "word": "Promises", "key": "promises"})
-    zone = ZoneInfo(controller["timezone"])
-    return {"controller": controller, "site_nav": links, "tz": zone, "home_href": url_for("public.policy")}
+        links.append({"href": url_for("public.promises"), "word": gettext("Promises"), "key": "promises"})
+    return links
+
+
+def _foot_links() -> list[dict[str, str]]:
+    version = in_force()
+    links = [{"href": url_for("public.versions"), "word": gettext("Every version")}]
+    if version and version.document.of_kind(SafeguardClause):
+        links.append({"href": url_for("public.security"), "word": gettext("Security")})
+    return links + [{"href": one["href"], "word": gettext("Feed of changes")} for one in _feeds()[:1]]
+
+
+def _feeds() -> list[dict[str, str]]:
+    return [
+        {"href": url_for("feeds.versions"), "title": gettext("Versions of the policy")},
+        {"href": url_for("feeds.recipients"), "title": gettext("Recipients")},
+    ]
 
 
 def _console_frame(kept: WebServices) -> dict[str, Any]:
-    controller = _controller(kept)
+    controller = _controller()
     chosen = request.cookies.get(THEME_COOKIE, "")
     frame: dict[str, Any] = {
         "site_name": controller["name"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from flask import Flask, Response, jsonify, render_template, request
 from flask_limiter.errors import RateLimitExceeded
@@ -9,20 +11,33 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from core.catalogue import mark
 from core.errors import KeptError
+from web.languages import gettext
+from web.security import LARGER_BODIES
 
 log = structlog.get_logger()
 WORDS = {
-    400: ("This could not be read", "Something in what was sent is missing or wrong. Go back and look at the form."),
-    401: ("A token is needed", "Send `Authorization: Bearer …` with a token made by `kept token create`."),
-    403: ("Not for this account", "Your role does not cover this. An administrator can do it, or change your role."),
-    404: ("There is no such page", "The address may have changed. Start from the privacy page."),
-    405: ("This address does not take that", "Go back and use the buttons of the page."),
-    413: ("That is too large", "A form takes up to 256 kB. Shorten the text and send it again."),
-    429: ("That was too often", "Wait a little, then try again. Nothing was lost."),
-    500: ("Something broke here", "It was written down. Nothing you sent was half done. Try again in a few minutes."),
-    503: ("Something we need did not answer", "Nothing was lost. Try again in a few minutes."),
+    400: (
+        mark("This could not be read"),
+        mark("Something in what was sent is missing or wrong. Go back and look at the form."),
+    ),
+    401: (mark("A token is needed"), mark("Send `Authorization: Bearer …` with a token made by `kept token create`.")),
+    403: (
+        mark("Not for this account"),
+        mark("Your role does not cover this. An administrator can do it, or change your role."),
+    ),
+    404: (mark("There is no such page"), mark("The address may have changed. Start from the privacy page.")),
+    405: (mark("This address does not take that"), mark("Go back and use the buttons of the page.")),
+    413: (mark("That is too large"), mark("A form takes up to 256 kB. Shorten the text and send it again.")),
+    429: (mark("That was too often"), mark("Wait a little, then try again. Nothing was lost.")),
+    500: (
+        mark("Something broke here"),
+        mark("It was written down. Nothing you sent was half done. Try again in a few minutes."),
+    ),
+    503: (mark("Something we need did not answer"), mark("Nothing was lost. Try again in a few minutes.")),
 }
+LARGER_WORDS = "A policy takes up to 400 kB in each language. Go back and choose a smaller file."
 Answer = tuple[str | Response, int]
 
 
@@ -40,7 +55,7 @@ def _on_kept_error(error: KeptError) -> Answer:
     if error.status >= 500:
         log.error("web.failed", endpoint=request.endpoint, error=error.message)
         return _answer(error.status)
-    return _answer(error.status, title=error.message, detail=error.remedy)
+    return _answer(error.status, title=error.message, detail=error.remedy, wrong=getattr(error, "wrong", ()))
 
 
 def _on_csrf(error: CSRFError) -> Answer:
@@ -54,11 +69,20 @@ def _on_bug(error: Exception) -> Answer:
     return _answer(500)
 
 
-def _answer(status: int, *, title: str = "", detail: str = "") -> Answer:
+def _answer(status: int, *, title: str = "", detail: str = "", wrong: Sequence[tuple[str, str]] = ()) -> Answer:
     words = WORDS.get(status, WORDS[500])
-    title, detail = title or words[0], detail or ("" if title else words[1])
+    if status == 413 and request.endpoint in LARGER_BODIES:
+        detail = LARGER_WORDS
+    title, detail = title or gettext(words[0]), detail or ("" if title else gettext(words[1]))
     if request.path.startswith("/api/"):
-        problem = jsonify(type="about:blank", title=title, status=status, detail=detail, instance=request.path)
+        told = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        if "@" not in request.path:  # an address in it is what may be wrong: it is not said again
+            told["instance"] = request.path
+        if wrong:
+            told["errors"] = [{"pointer": pointer, "detail": said} for pointer, said in wrong]
+        problem = jsonify(told)
         problem.content_type = "application/problem+json"
+        if status == 401:
+            problem.headers["WWW-Authenticate"] = "Bearer"
         return problem, status
     return render_template("pages/error.html", title_words=title, detail=detail, status=status), status

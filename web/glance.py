@@ -1,4 +1,4 @@
-"""What several parts of one page look at, read once for each request: the board, waiting approvals, the last ledger check."""
+"""What several parts of one page look at, read once for each request: the versions, the board, waiting approvals, the last ledger check."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flask import g
 
 from core.heartbeats import Heartbeat, heartbeats
 from dsr.states import OPEN
+from policies.versions import Version, VersionState
 from promises.board import Board
 from promises.states import State
 from retention.views import WaitingApproval
@@ -31,15 +32,32 @@ class OpenRequests:
     overdue: int
 
 
-def _once(name: str, read: Callable[[], T]) -> T:
+def once(name: str, read: Callable[[], T]) -> T:
+    """What `read` gives, asked for at most once while this request is answered."""
     if name not in g:
         setattr(g, name, read())
     return cast(T, getattr(g, name))
 
 
+def published() -> list[Version]:
+    """Every version of the policy, oldest first."""
+
+    def read() -> list[Version]:
+        kept = services()
+        with kept.database.read() as session:
+            return kept.policies.versions(session)
+
+    return once("kept_versions", read)
+
+
+def in_force() -> Version | None:
+    """The version in force, None before the first."""
+    return next((one for one in published() if one.state is VersionState.IN_FORCE), None)
+
+
 def board() -> Board:
     """The board of the version in force."""
-    return _once("kept_board", services().board)
+    return once("kept_board", services().board)
 
 
 def count_states() -> Counter[State]:
@@ -55,12 +73,12 @@ def open_requests(today: date) -> OpenRequests:
         counts = kept.count_states()
         return OpenRequests(number=sum(counts[one] for one in OPEN), overdue=kept.count_overdue(today))
 
-    return _once("kept_open_requests", read)
+    return once("kept_open_requests", read)
 
 
 def waiting_approvals() -> list[WaitingApproval]:
     """The sweeps that wait for a person."""
-    return _once("kept_approvals", services().sweeps.waiting)
+    return once("kept_approvals", services().sweeps.waiting)
 
 
 def last_ledger_check() -> Heartbeat | None:
@@ -71,4 +89,4 @@ def last_ledger_check() -> Heartbeat | None:
             checks = [one for one in heartbeats(session) if one.job in (CHECK_BY_SCHEDULER, CHECK_BY_HAND)]
         return max(checks, key=lambda one: one.ran_at, default=None)
 
-    return _once("kept_ledger_check", read)
+    return once("kept_ledger_check", read)

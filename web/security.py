@@ -17,6 +17,8 @@ CONTENT_POLICY: Final = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 LARGEST_BODY: Final = 256 * 1024
+# A form that takes whole policies, pasted or as files, in each language; what one text may be is said beside its field.
+LARGER_BODIES: Final = {"console.new_draft": 2_500_000, "console.edit_draft": 2_500_000}
 # Machines send bearer tokens, never cookies, so there is nothing for a foreign page to ride on.
 CSRF_EXEMPT: Final = ("api",)
 # Views without the session-bound check, each with its reason. Before a person has typed a code there is no session, so
@@ -30,6 +32,8 @@ CSRF_EXEMPT_VIEWS: Final = {
 # Also the pages that set no cookie and do not vary by one.
 CACHEABLE: Final = (
     "static", "public.home", "public.policy", "public.versions", "public.version", "public.current", "public.promises", "public.alias",
+    "public.recipients", "public.security", "public.difference", "public.choose_difference",
+    "feeds.versions", "feeds.recipients", "feeds.banner",
 )  # fmt: skip
 
 
@@ -67,6 +71,13 @@ def secure(app: Flask, *, https: bool) -> None:
         WTF_CSRF_SSL_STRICT=False,  # it asks for a referrer, and our own pages send none
     )
     app.session_interface = NoCookieOnPublicPages()
+
+    @app.before_request
+    def allow_larger_bodies() -> None:
+        # Before the check of the token, which reads the form.
+        if request.endpoint in LARGER_BODIES:
+            request.max_content_length = request.max_form_memory_size = LARGER_BODIES[request.endpoint]
+
     csrf.init_app(app)
     limiter.init_app(app)
 

@@ -12,10 +12,17 @@ from core.clock import Clock
 from core.database import Database
 from core.settings import Settings
 from ledger.log import Ledger
+from policies.acceptances import Acceptances
+from policies.consents import Consents
+from policies.drafts import Drafts
+from policies.papers import Papers
 from policies.versions import Policies
 
 if TYPE_CHECKING:
+    from checks.guarding import Guard
     from dsr.service import Requests
+    from notify.campaign_mails import Letters
+    from notify.campaigns import Campaigns
     from notify.mailbox import Mailbox
     from promises.board import Board
     from retention.sweeps import Sweeps
@@ -38,9 +45,16 @@ class WebServices:
     database: Database
     ledger: Ledger
     policies: Policies
+    acceptances: Acceptances
+    consents: Consents
+    papers: Papers
+    drafts: Drafts
     sweeps: Sweeps
     requests: Requests
     mailbox: Mailbox
+    campaigns: Campaigns
+    letters: Letters
+    guard: Guard
     board: Callable[[], Board]
     probes: dict[str, Probe]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from core.catalogue import SOURCE, catalogue
 from core.words import count
 from promises.board import WORST_FIRST
 from promises.states import State
@@ -39,22 +40,48 @@ def say_number(number: int) -> str:
     return SMALL_NUMBERS[number] if number < len(SMALL_NUMBERS) else count(number)
 
 
-def say_states(states: Counter[State]) -> str:
+def say_state(state: State, language: str = SOURCE) -> str:
+    """What people call a state."""
+    words = catalogue(language)
+    said = {
+        State.KEPT: words.gettext("kept"),
+        State.DUE: words.gettext("due"),
+        State.BROKEN: words.gettext("broken"),
+        State.ATTESTED: words.gettext("attested"),
+    }
+    return said[state]
+
+
+def say_states(states: Counter[State], language: str = SOURCE) -> str:
     """`2 broken, 1 due, 8 kept`: bad news first, and nothing that is not there."""
-    return ", ".join(f"{count(states[state])} {state.value}" for state in WORST_FIRST if states[state])
+    return ", ".join(f"{count(states[state])} {say_state(state, language)}" for state in WORST_FIRST if states[state])
 
 
-def say_title(states: Counter[State]) -> str:
+def say_title(states: Counter[State], language: str = SOURCE) -> str:
     """The title of the public page of promises: bad news first, and whole."""
-    total, broken = sum(states.values()), states[State.BROKEN]
+    words = catalogue(language)
+    total, broken, due = sum(states.values()), states[State.BROKEN], states[State.DUE]
     if broken == total:
-        return (
-            f"None of our {count(total)} promises is proven today" if total > 1 else "Our promise is not proven today"
+        said = words.ngettext(
+            "Our promise is not proven today", "None of our %(total)s promises is proven today", total
         )
+        return said % {"total": count(total)}
     if broken:
-        verb = "is" if broken == 1 else "are"
-        return f"{say_number(broken)} of our {count(total)} promises {verb} broken today"
-    if states[State.DUE]:
-        verb = "has" if states[State.DUE] == 1 else "have"
-        return f"No promise is broken today, {say_number(states[State.DUE]).lower()} of {count(total)} {verb} work outstanding"
-    return f"All of our {count(total)} promises are kept today"
+        said = words.ngettext(
+            "%(number)s of our %(total)s promises is broken today",
+            "%(number)s of our %(total)s promises are broken today",
+            broken,
+        )
+        return said % {"number": _number(broken, language), "total": count(total)}
+    if due:
+        said = words.ngettext(
+            "No promise is broken today, %(number)s of %(total)s has work outstanding",
+            "No promise is broken today, %(number)s of %(total)s have work outstanding",
+            due,
+        )
+        return said % {"number": _number(due, language).lower(), "total": count(total)}
+    return words.gettext("All of our %(total)s promises are kept today") % {"total": count(total)}
+
+
+def _number(number: int, language: str) -> str:
+    return say_number(number) if language == SOURCE else count(number)

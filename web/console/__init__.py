@@ -1,6 +1,31 @@
 """The console: what operators see and schedule. Each page in a module of its own, all on one blueprint."""
 
-from web.console import evidence, home, mail, policy, promises, requests, retention, ticket
+from web.console import (
+    evidence,
+    home,
+    mail,
+    policy,
+    policy_campaign,
+    policy_drafts,
+    policy_mails,
+    promises,
+    requests,
+    retention,
+    ticket,
+)
 from web.console_blueprint import blueprint
 
-__all__ = ["blueprint", "evidence", "home", "mail", "policy", "promises", "requests", "retention", "ticket"]
+__all__ = [
+    "blueprint",
+    "evidence",
+    "home",
+    "mail",
+    "policy",
+    "policy_campaign",
+    "policy_drafts",
+    "policy_mails",
+    "promises",
+    "requests",
+    "retention",
+    "ticket",
+]

@@ -13,6 +13,8 @@ from core.words import count, day_left, due_state, long_day, plural, short_day
 from dsr.intake import CARRIED_OUT
 from dsr.states import State as Progress
 from dsr.views import TicketLine
+from notify.campaign_tables import CampaignState
+from notify.campaign_views import CampaignView
 from promises.board import WORST_FIRST
 from promises.states import State
 from retention.tables import RunState
@@ -56,7 +58,7 @@ def home() -> str:
     kept = services()
     with kept.database.read() as session:
         version = kept.policies.in_force(session)
-    todo = [*_requests_to_do(), *_approvals_to_do(), *_promises_to_do()]
+    todo = [*_requests_to_do(), *_approvals_to_do(), *_campaigns_to_do(), *_promises_to_do()]
     if version is None:
         text = "Every page of the console begins with it. Run kept policy publish."
         todo.insert(
@@ -184,6 +186,45 @@ def _approvals_to_do() -> list[dict[str, Any]]:
         }
         for one in waiting_approvals()
     ]
+
+
+def _campaigns_to_do() -> list[dict[str, Any]]:
+    """Campaigns that wait for a person: paused, in trouble, too slow for their day, or with people nobody knows were told."""
+    kept = services()
+    with kept.database.read() as session:
+        standing = kept.campaigns.standing(session)
+    asks = ((one, _campaign_asks(one)) for one in standing)
+    return [
+        {
+            "state": state,
+            "title": f"Telling people about version {one.version}: {title}",
+            "href": url_for("console.policy"),
+            "sub": sub,
+            "act": "Look",
+        }
+        for one, asked in asks
+        if asked
+        for state, title, sub in [asked]
+    ]
+
+
+def _campaign_asks(one: CampaignView) -> tuple[str, str, str] | None:
+    """State, what is the matter, and the rest of it; None for a campaign that needs nobody."""
+    left = f"{plural(one.waiting, 'person is', 'people are')} still to tell."
+    if one.problem:
+        return "broken", "it stands still", one.problem
+    if one.state is CampaignState.PAUSED:
+        return "stopped", "it is paused", left
+    if one.state is CampaignState.RUNNING and one.late:
+        return "broken", "it ends too late", f"{left} At this pace its planned day cannot hold."
+    if one.uncertain:
+        unknown = plural(one.uncertain, "person", "people")
+        return (
+            "due",
+            f"{unknown} uncertain",
+            "The server may have taken the mail. None of them is told again by itself.",
+        )
+    return None
 
 
 def _promises_to_do() -> list[dict[str, Any]]:
