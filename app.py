@@ -7,28 +7,44 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checks.content import ContentScan
+from checks.drift import Drift
+from checks.guarding import Guard
 from core.clock import SystemClock
 from core.database import Database
 from core.keys import derive_key
 from core.leases import Leases
 from core.migrations import upgrade
+from core.personal import Personal
 from core.rendering import PdfWorker, Renderer
 from core.settings import Settings
 from core.settings_file import find_settings_file, load_settings
 from dsr.desk import Desk
 from dsr.service import Requests
 from examples.gateway import build as gateway
+from jobs.audience import MappedAudience
 from jobs.cli import run_command_line
 from jobs.services import Services, Wiring
 from ledger.log import Ledger
 from ledger.notes import origin_of
+from notify.bounces import Bounces
+from notify.campaign_mails import Letters
+from notify.campaign_runs import CampaignRuns
+from notify.campaigns import Campaigns
 from notify.mail import Mailer, queue_mail
 from notify.mailbox import Mailbox
+from notify.transport import open_transport
 from plans.engine import Plans
+from plans.leasing import hold_lease
 from plans.reading import Reading
+from policies.acceptances import Acceptances
+from policies.consents import Consents
+from policies.documents import Document, parse_document
+from policies.drafts import Drafts
+from policies.papers import Papers
 from policies.versions import Policies
 from promises.board import Boards
-from promises.evidence import SweepEvidences
+from promises.evidence import CheckEvidences, SweepEvidences
 from retention.sweeps import Sweeps
 from stores.contract import Store
 from stores.datamap import DataMap
@@ -72,13 +88,46 @@ def wire(
     leases = Leases(database, clock)
     ledger = Ledger(database, clock, leases, secret=secret, origin=origin_of(settings.service.base_url))
     datamap = DataMap(settings.collections, stores)
-    policies = Policies(database, clock, ledger)
+    campaigns = Campaigns(clock, ledger, per_minute=settings.mail.campaign_rate)
+    policies = Policies(database, clock, ledger, campaigns)
     plans = Plans(database, clock, ledger, leases, datamap)
     sweeps = Sweeps(database, clock, ledger, policies, plans, settings)
     evidences = SweepEvidences(database, clock, sweeps)
+    consents = Consents(database, clock, ledger, policies, key=derive_key(secret, "consents"))
+    drift = Drift(database, clock, datamap, policies, draft=lambda: _read_draft(settings))
+    content = ContentScan(
+        database,
+        clock,
+        datamap,
+        policies,
+        has_consented=lambda subject, purpose: consents.state(Personal(subject), purpose).given,
+    )
+    checks = CheckEvidences(drift, content, datamap)
     renderer = Renderer(base_url=links_at)
     mailer = Mailer(
         settings.mail, settings.var, renderer, clock=clock, database=database, key=derive_key(secret, "mail recipients")
+    )
+    letters = Letters(renderer, policies, sender=settings.mail.sender, base_url=links_at, clock=clock)
+    campaign_runs = CampaignRuns(
+        database=database,
+        clock=clock,
+        campaigns=campaigns,
+        policies=policies,
+        audience=MappedAudience(datamap),
+        letters=letters,
+        transport=open_transport(settings.mail, settings.var),
+        hold=lambda name: hold_lease(leases, clock, name),
+        key=derive_key(secret, "campaigns"),
+        per_minute=settings.mail.campaign_rate,
+    )
+    papers = Papers(
+        database,
+        clock,
+        policies,
+        renderer=renderer,
+        render_pdf=pdf.render,
+        folder=settings.var / "policies",
+        base_url=settings.service.base_url,
     )
     desk = Desk(
         database=database,
@@ -104,14 +153,31 @@ def wire(
         stores=stores,
         datamap=datamap,
         policies=policies,
+        papers=papers,
+        acceptances=Acceptances(database, clock, ledger, policies, key=derive_key(secret, "acceptances")),
+        consents=consents,
         holds=plans.holds,
         sweeps=sweeps,
         requests=requests,
         mailer=mailer,
+        campaigns=campaigns,
+        campaign_runs=campaign_runs,
+        bounces=Bounces(database, clock, campaigns, key=derive_key(secret, "campaigns")),
+        letters=letters,
         pdf=pdf,
         evidences=evidences,
-        board=Boards(database, clock, policies, evidences).read,
+        drift=drift,
+        content=content,
+        checks=checks,
+        guard=Guard(database, policies, consents),
+        board=Boards(database, clock, policies, evidences, checks).read,
     )
+
+
+def _read_draft(settings: Settings) -> Document | None:
+    """The policy that is being written, for checks before a version is in force."""
+    path = settings.policy
+    return parse_document(path.read_text(encoding="utf-8"), path.name) if path.is_file() else None
 
 
 def make_web(kept: Services) -> Flask:
@@ -127,9 +193,16 @@ def make_web(kept: Services) -> Flask:
             database=kept.database,
             ledger=kept.ledger,
             policies=kept.policies,
+            acceptances=kept.acceptances,
+            consents=kept.consents,
+            papers=kept.papers,
+            drafts=Drafts(kept.database, kept.clock),
             sweeps=kept.sweeps,
             requests=kept.requests,
             mailbox=Mailbox(kept.settings.var),
+            campaigns=kept.campaigns,
+            letters=kept.letters,
+            guard=kept.guard,
             board=kept.board,
             probes=dict(probes),
         )

@@ -8,10 +8,12 @@ import click
 
 from core.errors import KeptError
 from core.log import configure_logging
+from jobs.commands.campaign import campaign
 from jobs.commands.doctor import doctor
 from jobs.commands.due import due
 from jobs.commands.install import init
 from jobs.commands.ledger import ledger
+from jobs.commands.map import data_map
 from jobs.commands.operators import token, user
 from jobs.commands.policy import policy
 from jobs.commands.promises import promises
@@ -20,7 +22,10 @@ from jobs.commands.serve import serve
 from jobs.commands.sweep import approvals, hold, sweep
 from jobs.services import Wiring
 
-COMMANDS = (init, serve, doctor, policy, sweep, approvals, hold, request, due, promises, ledger, user, token)
+COMMANDS = (
+    *(init, serve, doctor, policy, data_map, campaign, sweep, approvals, hold),
+    *(request, due, promises, ledger, user, token),
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

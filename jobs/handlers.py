@@ -8,6 +8,7 @@ import structlog
 
 from core.outbox import Event, Handler
 from jobs.services import Services
+from notify.campaigns import PREVIEW
 from notify.mail import queue_mail
 
 log = structlog.get_logger()
@@ -17,6 +18,7 @@ def work_handlers(kept: Services) -> Mapping[str, Handler]:
     """The handlers of every kind of event an installation writes but mail."""
     return {
         "request.run": kept.requests.handle_run,
+        PREVIEW: kept.campaign_runs.handle_preview,
         "sweep.approve": lambda event: approve_waiting(kept, event),
         "sweep.waiting": lambda event: tell_operators(kept, event),
         "plan.state": note_progress,

@@ -66,8 +66,12 @@ def standing_jobs(kept: Services) -> tuple[Job, ...]:
         Job(name="work", every=1, run=work.dispatch),
         Job(name="ledger", every=1, run=settle),
         Job(name="policy", every=30, run=kept.policies.tick),
+        Job(name="campaigns", every=2, run=kept.campaign_runs.run_slice),
+        Job(name="papers", every=5, run=kept.papers.make_missing),
         Job(name="sweeps", every=60, run=sweep),
         Job(name="promises", every=300, run=kept.evidences.refresh),
+        Job(name="map", every=300, run=kept.drift.check_if_due),
+        Job(name="contents", every=300, run=kept.content.scan_if_due),
         Job(name="requests", every=600, run=kept.requests.tidy),
         Job(name="ledger check", every=3600, run=verify),
     )

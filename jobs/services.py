@@ -9,6 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from checks.content import ContentScan
+from checks.drift import Drift
+from checks.guarding import Guard
 from core.clock import Clock
 from core.database import Database
 from core.leases import Leases
@@ -16,11 +19,18 @@ from core.rendering import PdfWorker
 from core.settings import Settings
 from dsr.service import Requests
 from ledger.log import Ledger
+from notify.bounces import Bounces
+from notify.campaign_mails import Letters
+from notify.campaign_runs import CampaignRuns
+from notify.campaigns import Campaigns
 from notify.mail import Mailer
 from plans.holds import Holds
+from policies.acceptances import Acceptances
+from policies.consents import Consents
+from policies.papers import Papers
 from policies.versions import Policies
 from promises.board import Board
-from promises.evidence import SweepEvidences
+from promises.evidence import CheckEvidences, SweepEvidences
 from retention.sweeps import Sweeps
 from stores.contract import Store
 from stores.datamap import DataMap
@@ -39,12 +49,23 @@ class Services:
     stores: Mapping[str, Store]
     datamap: DataMap
     policies: Policies
+    acceptances: Acceptances
+    consents: Consents
+    papers: Papers
     holds: Holds
     sweeps: Sweeps
     requests: Requests
     mailer: Mailer
+    campaigns: Campaigns
+    campaign_runs: CampaignRuns
+    bounces: Bounces
+    letters: Letters
     pdf: PdfWorker
     evidences: SweepEvidences
+    drift: Drift
+    content: ContentScan
+    checks: CheckEvidences
+    guard: Guard
     board: Callable[[], Board]
 
 

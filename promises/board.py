@@ -8,14 +8,24 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from checks.nights import GOOD_FOR
 from core.clock import Clock, day_in
 from core.database import Database
 from dsr.figures import RightFigures, count_rights
 from policies.clause_words import describe_clause
-from policies.clauses import Clause, RetentionClause, Right, RightClause
+from policies.clauses import Clause, CollectsClause, NeverClause, RetentionClause, Right, RightClause
 from policies.versions import Policies, Version
-from promises.evidence import SweepEvidences
-from promises.states import NOT_CHECKED, Judgement, RightEvidence, State, judge_right, judge_sweep
+from promises.evidence import CheckEvidences, SweepEvidences
+from promises.states import (
+    NOT_CHECKED,
+    Judgement,
+    RightEvidence,
+    State,
+    judge_collects,
+    judge_never,
+    judge_right,
+    judge_sweep,
+)
 
 # Tickets that nobody may open: a complaint to the authority goes to the authority.
 OUTSIDE = "authority"
@@ -24,13 +34,14 @@ WORST_FIRST = (State.BROKEN, State.DUE, State.ATTESTED, State.KEPT)
 
 @dataclass(frozen=True, kw_only=True)
 class ClauseState:
-    """One clause: what it promises in a sentence, its state, the proof in words, when that was looked at and how long it holds."""
+    """One clause: what it promises in a sentence, its state, the proof in words (and as everyone may read it), when that was looked at and how long it holds."""
 
     clause_id: str
     kind: str
     sentence: str
     state: State
     proof: str
+    public_proof: str
     checked_at: datetime | None
     good_until: datetime | None
     owner: str | None
@@ -69,11 +80,14 @@ class Board:
 class Boards:
     """Reads the board from the control database."""
 
-    def __init__(self, database: Database, clock: Clock, policies: Policies, evidences: SweepEvidences) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, policies: Policies, evidences: SweepEvidences, checks: CheckEvidences
+    ) -> None:
         self._database = database
         self._clock = clock
         self._policies = policies
         self._evidences = evidences
+        self._checks = checks
 
     def read(self) -> Board:
         """The board as the evidence stands now."""
@@ -89,20 +103,23 @@ class Boards:
     def _state(
         self, session: Session, version: Version, clause: Clause, figures: dict[Right, RightFigures], now: datetime
     ) -> ClauseState:
-        judged = self._judge(session, clause, figures, now)
+        judged = self._judge(session, version, clause, figures, now)
         return ClauseState(
             clause_id=clause.id,
             kind=clause.kind,
             sentence=describe_clause(clause, version.document.language),
             state=judged.state,
             proof=judged.proof,
+            public_proof=judged.public or judged.proof,
             checked_at=judged.checked_at,
             good_until=judged.good_until,
             owner=getattr(clause, "owner", None),
             promises=tuple(clause.promises),
         )
 
-    def _judge(self, session: Session, clause: Clause, figures: dict[Right, RightFigures], now: datetime) -> Judgement:
+    def _judge(
+        self, session: Session, version: Version, clause: Clause, figures: dict[Right, RightFigures], now: datetime
+    ) -> Judgement:
         if isinstance(clause, RetentionClause):
             allowed: timedelta = clause.within.after_instant(now) - now
             return judge_sweep(self._evidences.read(session, clause.id), allowed_age=allowed, now=now)
@@ -111,4 +128,9 @@ class Boards:
             return judge_right(
                 RightEvidence(checked_at=now, open_tickets=found.open, late_tickets=found.late, answered=found.answered)
             )
+        if isinstance(clause, CollectsClause):
+            found_in_map = self._checks.of_map(session, clause, version.number)
+            return judge_collects(found_in_map, good_for=GOOD_FOR, now=now)
+        if isinstance(clause, NeverClause):
+            return judge_never(self._checks.of_contents(session, clause), good_for=GOOD_FOR, now=now)
         return NOT_CHECKED

@@ -1,4 +1,4 @@
-"""Evidence of retention clauses: measured in the stores by a job or a command, kept, and read by the board."""
+"""Evidence of clauses: measured in the stores by a job or a command, kept, and read by the board."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from checks.comparing import Difference
+from checks.content import ContentEvidence, ContentFinding, ContentScan
+from checks.drift import Drift, DriftEvidence
+from checks.sought import WORDS
 from core.clock import Clock
 from core.database import Base, Database
 from core.errors import WaitsForPerson
-from promises.states import SweepEvidence
+from core.words import plural
+from policies.clauses import CollectsClause, NeverClause
+from promises.states import MapEvidence, ScanEvidence, SweepEvidence
 from retention.sweeps import Sweeps
 from retention.views import ClauseOverdue
+from stores.datamap import DataMap
 
 
 class SweepEvidenceRow(Base):
@@ -70,3 +77,68 @@ class SweepEvidences:
         row.due, row.broken, row.held = one.due, one.broken, one.held
         row.trouble = [*one.blocked, *one.gaps]
         session.add(row)
+
+
+class CheckEvidences:
+    """Reads what the checks of the map and of contents found, for the clause that each of them speaks for."""
+
+    def __init__(self, drift: Drift, content: ContentScan, datamap: DataMap) -> None:
+        self._drift = drift
+        self._content = content
+        self._datamap = datamap
+
+    def refresh(self) -> None:
+        """Look again at what was not looked at since the last night."""
+        self._drift.check_if_due()
+        self._content.scan_if_due()
+
+    def of_map(self, session: Session, clause: CollectsClause, version: int) -> MapEvidence | None:
+        """What the last look at the map found that puts a `collects` clause in doubt; None if nobody has looked."""
+        last = self._drift.last(session)
+        if last is None:
+            return None
+        return MapEvidence(
+            checked_at=last.checked_at,
+            current=last.version == version,
+            collections=len(last.collections.get(clause.category, ())),
+            by_hand=sum(
+                self._datamap.store_of(one).kind == "manual" for one in self._datamap.of_category(clause.category)
+            ),
+            differences=_differences(last, clause),
+        )
+
+    def of_contents(self, session: Session, clause: NeverClause) -> ScanEvidence | None:
+        """What the last scan for a `never` clause found; None if there was none. What the map itself says counts too."""
+        last = self._content.last(session, clause)
+        if last is None:
+            return None
+        drift = self._drift.last(session)
+        said = [one.what for one in drift.findings if one.clause == clause.id] if drift else []
+        return ScanEvidence(
+            checked_at=last.checked_at,
+            collections=last.collections,
+            rows_seen=last.rows_seen,
+            rows_total=last.rows_total,
+            findings=(*said, *describe_findings(last)),
+            trouble=last.trouble,
+        )
+
+
+def describe_findings(evidence: ContentEvidence) -> tuple[str, ...]:
+    """Each finding in words: place, what it is, in how many rows."""
+    return tuple(_describe(one) for one in evidence.findings)
+
+
+def _describe(one: ContentFinding) -> str:
+    return f"{one.collection}.{one.field} holds {WORDS[one.trace]} in {plural(one.count, 'row', 'rows')}."
+
+
+def _differences(last: DriftEvidence, clause: CollectsClause) -> tuple[str, ...]:
+    """What concerns the clause: its own category, or all of them; what only another clause promises does not."""
+    return tuple(
+        one.what
+        for one in last.findings
+        if (clause.category in one.categories or not one.categories)
+        and one.clause in (None, clause.id)
+        and one.kind is not Difference.FORBIDDEN_CATEGORY
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from core.catalogue import mark
 from core.words import ago, count, plural
 
 
@@ -21,10 +22,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """A state and the proof in words; `checked_at` is when the evidence was taken, `good_until` when it grows too old."""
+    """A state and the proof in words; `checked_at` is when the evidence was taken, `good_until` when it grows too old.
+
+    `public`: the proof for everyone, where the words for operators name stores and fields."""
 
     state: State
     proof: str
+    public: str = ""
     checked_at: datetime | None = None
     good_until: datetime | None = None
 
@@ -56,20 +60,52 @@ class RightEvidence:
     answered: int
 
 
-NOT_CHECKED = Judgement(state=State.BROKEN, proof="Not checked yet: nothing looks at clauses of this kind.")
+@dataclass(frozen=True, kw_only=True)
+class MapEvidence:
+    """What the last look at the map found for a category that is collected.
+
+    `current`: it was judged by the version in force. `collections`: how many were looked at that hold the category.
+    `differences`: sentences. `by_hand`: collections of it that nothing can look into."""
+
+    checked_at: datetime
+    current: bool
+    collections: int
+    by_hand: int
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanEvidence:
+    """What the last scan for a `never` clause found, of how many rows. `findings`, `trouble`: sentences, without a value."""
+
+    checked_at: datetime
+    collections: int
+    rows_seen: int
+    rows_total: int
+    findings: tuple[str, ...]
+    trouble: tuple[str, ...]
+
+
+MOST_SAID = 3
+# For everyone: what is wrong, without the names of stores and fields.
+_NOT_SEEN = mark("Not all of the data could be looked at, so nobody can say that this is kept.")
+_MAP_DIFFERS = mark("The data hold something that nobody has assigned to a promise yet.")
+_FOUND = mark("A scan found what may not be there.")
+
+NOT_CHECKED = Judgement(state=State.BROKEN, proof=mark("Not checked yet: nothing looks at clauses of this kind."))
 
 
 def judge_sweep(evidence: SweepEvidence | None, *, allowed_age: timedelta, now: datetime) -> Judgement:
     """A retention clause: nothing over its period is kept; over it but inside `within` is due; past that is broken."""
     if evidence is None:
-        return Judgement(state=State.BROKEN, proof="Not checked yet: nobody has looked at its stores.")
+        return Judgement(state=State.BROKEN, proof=mark("Not checked yet: nobody has looked at its stores."))
     good_until = evidence.checked_at + allowed_age
 
-    def judged(state: State, proof: str) -> Judgement:
-        return Judgement(state=state, proof=proof, checked_at=evidence.checked_at, good_until=good_until)
+    def judged(state: State, proof: str, public: str = "") -> Judgement:
+        return Judgement(state=state, proof=proof, public=public, checked_at=evidence.checked_at, good_until=good_until)
 
     if evidence.trouble:
-        return judged(State.BROKEN, " ".join(evidence.trouble))
+        return judged(State.BROKEN, " ".join(evidence.trouble), _NOT_SEEN)
     if now > good_until:
         return judged(State.BROKEN, f"The last look was {ago(evidence.checked_at, now)}: too long ago to say.")
     if evidence.due or evidence.broken:
@@ -103,3 +139,57 @@ def judge_right(evidence: RightEvidence) -> Judgement:
         return Judgement(state=State.DUE, proof=waiting, checked_at=evidence.checked_at)
     answered = f"{count(evidence.answered)} answered" if evidence.answered else "None asked for yet"
     return Judgement(state=State.KEPT, proof=f"{answered}, none open, none late.", checked_at=evidence.checked_at)
+
+
+def judge_collects(evidence: MapEvidence | None, *, good_for: timedelta, now: datetime) -> Judgement:
+    """What is collected: kept while every field of its collections is in the map; a new one, or a look too old, breaks it."""
+    if evidence is None or not evidence.current:
+        return Judgement(
+            state=State.BROKEN, proof=mark("Not checked yet: nobody has compared the map with this version.")
+        )
+    good_until = evidence.checked_at + good_for
+
+    def judged(state: State, proof: str, public: str = "") -> Judgement:
+        return Judgement(state=state, proof=proof, public=public, checked_at=evidence.checked_at, good_until=good_until)
+
+    if evidence.differences:
+        return judged(State.BROKEN, _first_of(evidence.differences), _MAP_DIFFERS)
+    if now > good_until:
+        return judged(State.BROKEN, f"The last look was {ago(evidence.checked_at, now)}: too long ago to say.")
+    if not evidence.collections:
+        words = "Nothing can look into where it is kept." if evidence.by_hand else "No collection of the map holds it."
+        return judged(State.BROKEN, words)
+    looked = plural(evidence.collections, "collection", "collections")
+    rest = (
+        f" {plural(evidence.by_hand, 'more is', 'more are')} kept where nothing can look." if evidence.by_hand else ""
+    )
+    return judged(State.KEPT, f"The map covers every field of {looked}.{rest}")
+
+
+def judge_never(evidence: ScanEvidence | None, *, good_for: timedelta, now: datetime) -> Judgement:
+    """What is never stored: kept while a scan of a sample finds nothing; the proof says how much was looked at."""
+    if evidence is None:
+        return Judgement(state=State.BROKEN, proof=mark("Not checked yet: nothing has scanned for it."))
+    good_until = evidence.checked_at + good_for
+
+    def judged(state: State, proof: str, public: str = "") -> Judgement:
+        return Judgement(state=state, proof=proof, public=public, checked_at=evidence.checked_at, good_until=good_until)
+
+    looked = f"{count(evidence.rows_seen)} of {plural(evidence.rows_total, 'row', 'rows')}"
+    if evidence.findings:
+        return judged(State.BROKEN, f"{_first_of(evidence.findings)} Looked at: {looked}.", _FOUND)
+    if evidence.trouble:
+        return judged(State.BROKEN, _first_of(evidence.trouble), _NOT_SEEN)
+    if now > good_until:
+        return judged(State.BROKEN, f"The last scan was {ago(evidence.checked_at, now)}: too long ago to say.")
+    if not evidence.collections:
+        return judged(State.BROKEN, "There is no collection to look into.")
+    if evidence.rows_total and not evidence.rows_seen:
+        return judged(State.BROKEN, f"No row was looked at, of {count(evidence.rows_total)}.")
+    places = plural(evidence.collections, "collection", "collections")
+    return judged(State.KEPT, f"No finding in {looked} of {places}.")
+
+
+def _first_of(sentences: tuple[str, ...]) -> str:
+    rest = len(sentences) - MOST_SAID
+    return " ".join(sentences[:MOST_SAID]) + (f" And {count(rest)} more." if rest > 0 else "")

@@ -8,8 +8,8 @@ import importlib.util
 from core.database import Base, Database
 
 TABLES = (
-    "core.heartbeats", "core.leases", "core.one_time", "core.operators", "core.outbox", "ledger.tables", "policies.tables",
-    "policies.versions", "plans.tables", "plans.holds", "retention.tables", "retention.sweeps", "promises.evidence", "notify.tables", "notify.mail", "dsr.tables",
+    "core.heartbeats", "core.idempotency", "core.leases", "core.one_time", "core.operators", "core.outbox", "ledger.tables", "policies.tables",
+    "policies.versions", "policies.acceptance_tables", "policies.drafts", "policies.papers", "plans.tables", "plans.holds", "checks.tables", "retention.tables", "retention.sweeps", "promises.evidence", "notify.tables", "notify.campaign_tables", "notify.mail", "dsr.tables",
 )  # fmt: skip
 
 

@@ -266,7 +266,8 @@ def test_the_policy_cites_every_clause_and_says_nothing_of_its_own(built: Built)
     clauses = {clause["id"]: {**clause, "cite": ""} for clause in head["clauses"]}
     assert set(re.findall(r'clause\("([a-z-]+)"\)', prose)) == set(clauses)
     environment = Environment(undefined=StrictUndefined)
-    assert environment.from_string(prose).render(clause=clauses.__getitem__, controller=head["controller"])
+    facts = {"controller": head["controller"], "in_force": "today"}
+    assert environment.from_string(prose).render(clause=clauses.__getitem__, **facts)
     bare = re.sub(r"{{.*?}}", "", prose)
     assert not re.search(r"\d|@|https?:", bare)
     names = {clause["name"] for clause in head["clauses"] if clause["kind"] == "recipient"}

@@ -15,7 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 from pypdf import PdfReader
 
-from core.words import FILTERS
+from core.rendering import prepare_environment
+from notify.campaign_words import WORDS
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES, STATIC, SAMPLES = ROOT / "templates", ROOT / "static", ROOT / "tests" / "look"
@@ -143,7 +144,7 @@ def make_environment(static: str = "/static") -> Environment:
     loader = FileSystemLoader([str(TEMPLATES), str(SAMPLES)])
     autoescape = select_autoescape(("html",))
     env = Environment(loader=loader, undefined=StrictUndefined, autoescape=autoescape, keep_trailing_newline=True)
-    env.filters.update(FILTERS)
+    prepare_environment(env)
     env.globals.update(url_for=lambda _endpoint, filename: f"{static}/{filename}", csrf_token=lambda: "token")
     return env
 
@@ -183,9 +184,20 @@ MAIL: dict[str, Any] = {
     "authority": AUTHORITY, "clause": "request-logs", "rows": 412906,
     "words": f"We put your name right.\nIt is Marta now.\n\n{LONG}",
 }  # fmt: skip
-MAIL_MORE = {"asked_at": "11 June 2026", "received": "11 June 2026", "done_on": "12 June 2026", "size": "4.2 MB",
-             "searched": 6, "in_part": True, "policy_link": "https://ccr.example/privacy"}  # fmt: skip
-MAIL_LESS: dict[str, Any] = {"kept_back": [], "authority": None}
+MAIL |= {
+    "w": WORDS["en"], "greeting": "Hello,", "subject": "Our privacy policy changes on 1 July 2026", "preheader": LONG,
+    "title": "Our privacy policy stays as it is", "intro": "one thing changes that you should know of.",
+    "when_label": "It is planned to change on", "when_value": "Wednesday, 1 July 2026", "when_note": "",
+    "changes": [{"title": "Someone new gets data", "more": "", "before": "", "after": LONG, "reaches_back": ""}],
+    "smaller": [], "left_out": 0, "difference_link": "https://ccr.example/privacy/diff/7/8", "can_ask": True,
+    "read_link": "https://ccr.example/privacy", "requests_link": "https://ccr.example/requests/new", "can_refuse": False,
+    "why": LONG, "number": 8, "sent": "11 June 2026",
+}  # fmt: skip
+MAIL_MORE: dict[str, Any] = {"asked_at": "11 June 2026", "received": "11 June 2026", "done_on": "12 June 2026", "size": "4.2 MB",
+             "searched": 6, "in_part": True, "policy_link": "https://ccr.example/privacy", "smaller": [LONG, LONG],
+             "left_out": 3, "when_note": "It takes effect 14 days after everyone has been told.", "can_refuse": True,
+             "changes": [{"title": "Data are kept longer", "more": LONG, "before": LONG, "after": "", "reaches_back": LONG}]}  # fmt: skip
+MAIL_LESS: dict[str, Any] = {"kept_back": [], "authority": None, "changes": [], "can_ask": False}
 LETTER: dict[str, Any] = {
     "controller": CONTROLLER, "ref": "R-1043", "person_name": "Marta Quillfeather", "date": "12 June 2026",
     "title": "What we hold about you", "received": "20 May 2026", "due": "19 June 2026", "authority": AUTHORITY,
@@ -198,8 +210,9 @@ LETTER: dict[str, Any] = {
         {"title": "Your rights", "points": ["You can have it corrected.", "You can have it deleted."]}],
 }  # fmt: skip
 POLICY: dict[str, Any] = {
-    "controller": CONTROLLER, "title": "Privacy Policy", "version": 7, "in_force": "30 April 2026", "hash": "b3" * 32,
-    "body": Markup("<h2>What we collect</h2><p>Three kinds of data.</p>"), "address": "ccr.example/privacy/versions/7",
+    "controller": CONTROLLER, "title": "Privacy Policy", "version": 7, "standing": "In force since 30 April 2026", "hash": "b3" * 32,
+    "body": Markup("<h2>What we collect</h2><p>Three kinds of data.</p>"), "address": "https://ccr.example/privacy/versions/7",
+    "said_address": "ccr.example/privacy/versions/7",
 }  # fmt: skip
 
 
@@ -332,7 +345,7 @@ def test_what_people_write_is_escaped_in_pages_and_mails() -> None:
     [
         ("documents/letter.html", LETTER, "Dear Marta Quillfeather,"),
         ("documents/letter.html", LETTER | {"person_name": "", "authority": None}, "Hello,"),
-        ("documents/policy.html", POLICY, "Version 7, in force since 30 April 2026."),
+        ("documents/policy.html", POLICY, "Version 7. In force since 30 April 2026."),
         ("marks.html", LETTER, "attested"),
     ],
 )

@@ -11,7 +11,8 @@ import app  # noqa: F401 - every room declares its tables
 from core.database import Base, Database
 from core.errors import ConfigurationError
 from core.migrations import current_revision, upgrade
-from ledger.tables import TRIGGERS
+from ledger.tables import TRIGGERS, triggers_for
+from policies.version_tables import WRITTEN_ONCE
 from tests.schema import import_tables
 
 
@@ -26,8 +27,8 @@ def test_migrations_make_the_schema_that_the_tables_declare(control_url: str) ->
     database.close()
 
 
-def test_migrations_make_the_triggers_of_the_ledger(control_url: str) -> None:
-    """A database made by migrations refuses to change an entry, as one made from the tables does."""
+def test_migrations_make_the_triggers_of_what_is_written_once(control_url: str) -> None:
+    """A database made by migrations refuses to change an entry or a version, as one made from the tables does."""
     database = Database(control_url)
     upgrade(database)
     names = {
@@ -37,7 +38,8 @@ def test_migrations_make_the_triggers_of_the_ledger(control_url: str) -> None:
     with database.engine.connect() as connection:
         made = connection.execute(sa.text(names[database.dialect])).scalar_one()
     database.close()
-    assert made == sum("CREATE TRIGGER" in statement.upper() for statement in TRIGGERS[database.dialect])
+    wanted = (*TRIGGERS[database.dialect], *triggers_for(WRITTEN_ONCE)[database.dialect])
+    assert made == sum("CREATE TRIGGER" in statement.upper() for statement in wanted)
 
 
 def test_upgrading_twice_changes_nothing(control_url: str) -> None:

@@ -1,5 +1,6 @@
 """Requests: finding a person, what goes, what stays and why, and reading a person's records out."""
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,22 @@ def test_a_deletion_takes_everything_but_what_a_duty_keeps(rooms: Rooms, gateway
     assert gateway.values("SELECT id FROM invoices") == [1]
     files = sorted((gateway.root / "logs").iterdir())
     assert ["".join(file.read_text() for file in files).count(user) for user in ("u1", "u2")] == [0, 1]
+
+
+def test_a_file_that_cannot_be_read_is_never_counted_as_empty(rooms: Rooms, gateway: Gateway) -> None:
+    """Nobody knows whose records are in it: the preview says so, and the deletion is not done while it lies there."""
+    broken = gateway.root / "logs" / f"requests-{ago(9):.10}.jsonl"
+    broken.write_bytes(gzip.compress(b'{"user_id": "u1"}\n' * 50)[:-9])
+    plan_id = approved(rooms, draft(rooms, Right.DELETION, ANNA))
+    view = rooms.plans.load(plan_id)
+    assert view.preview is not None
+    assert "Not all of request-days can be read" in view.preview.blocked[0]
+    result = rooms.plans.run(plan_id)
+    assert result.state is not PlanState.DONE
+    unfinished = [step.collection for step in result.steps if step.state is not StepState.DONE]
+    assert unfinished == ["request-days", "accounts"], "the account goes last, so that all else can still be found"
+    broken.unlink()
+    assert rooms.plans.run(plan_id).state is PlanState.DONE
 
 
 def test_a_hold_keeps_a_persons_records_from_their_own_deletion(rooms: Rooms, gateway: Gateway) -> None:

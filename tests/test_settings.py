@@ -87,7 +87,7 @@ def test_everything_wrong_is_named_in_one_run_with_its_line(tmp_path: Path) -> N
     for line, words in [
         (1, "polcy: this version knows no such key"),
         (1, "policy: this key is missing"),
-        (10, "kind is 'tape'. Allowed: sql, files, manual"),
+        (10, "kind is 'tape'. Allowed: sql, files, "),
         (15, "Europe/Bern"),
         (21, "there is no collection 'acounts'"),
         (24, "found 'hourly'"),

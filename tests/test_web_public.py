@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from policies.documents import DocumentRefused, parse_document
 from promises.states import State
 from tests.web_installation import CONFIGURATION, POLICY, Installation, open_installation
 from web.words import say_title
@@ -24,6 +25,10 @@ ADDRESSES = (
     "/privacy/versions/1.json",
     "/privacy/current.json",
     "/privacy/promises",
+    "/privacy/recipients",
+    "/privacy/security",
+    "/privacy/diff",
+    "/privacy/diff/1/1",
     "/legal/privacy",
 )
 
@@ -203,3 +208,19 @@ def test_an_older_version_stays_readable_and_says_what_it_is(tmp_path: Path) -> 
         assert "no longer in force" in before
         assert "kept for 30 days" in " ".join(before.split())
         assert "Version 2" in read(installation, "/privacy/versions").get_text(" ")
+
+
+def test_a_paper_that_is_not_made_yet_is_promised_in_words(installation: Installation) -> None:
+    """Nothing is rendered while somebody waits: 503, when to come back, and nobody keeps that answer."""
+    answer = installation.client().get("/privacy/versions/1.pdf")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "The PDF of version 1 is being made" in answer.get_data(as_text=True)
+
+
+def test_an_alias_that_leads_nowhere_is_refused() -> None:
+    """The pages are known; a name that is none is refused with those that are."""
+    wrong = POLICY.replace("[/legal/privacy]", "[{/legal/privacy: imprint}]")
+    with pytest.raises(DocumentRefused, match=r"leads to 'imprint'\. Allowed: policy, recipients, security"):
+        parse_document(wrong, "small.md")

@@ -35,6 +35,7 @@ PAGES = (
     "/console/promises",
     "/console/retention",
     "/console/policy",
+    "/console/policy/new",
     "/console/ledger",
     "/console/outbox",
 )

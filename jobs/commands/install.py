@@ -13,8 +13,13 @@ from core.keys import write_secret
 from core.operators import Role, add_operator
 from core.settings_file import load_settings
 from jobs.answers import Answer, answering
+from jobs.commands.map import as_data, summary
+from jobs.database_map import scan_database, write_map
+from jobs.papers import make_papers
 from jobs.services import Wiring
-from policies.documents import parse_document
+from policies.translations import read_family
+from stores.scanner import Scan
+from stores.scanner_text import remark_lines
 
 BLANK = Path(__file__).resolve().parent.parent.parent / "examples" / "blank"
 EXAMPLE_OPERATOR = ("operator@example.com", "Operator")
@@ -23,10 +28,14 @@ EXAMPLE_OPERATOR = ("operator@example.com", "Operator")
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=".")
 @click.option("--example", help="Fill the directory with an example: gateway.")
+@click.option("--database", "url", help="A database to read, by its SQLAlchemy URL: the whole map is proposed.")
+@click.option("--zone", help="With --database: the zone of times that are written without one, such as UTC.")
 @click.pass_obj
 @answering
-def init(wiring: Wiring, directory: Path, example: str | None) -> Answer:
+def init(wiring: Wiring, directory: Path, example: str | None, url: str | None, zone: str | None) -> Answer:
     """Write kept.yaml, a policy and keys into DIRECTORY, and make the control database."""
+    if example is not None and url is not None:
+        raise BadInput("--example and --database do not go together.", remedy="Nothing was changed. Choose one.")
     if example is not None and example not in wiring.examples:
         raise BadInput(f"There is no example '{example}'.", remedy=f"Examples: {', '.join(wiring.examples)}.")
     if (directory / "kept.yaml").exists():
@@ -37,15 +46,22 @@ def init(wiring: Wiring, directory: Path, example: str | None) -> Answer:
         raise BadInput(
             f"{directory} is not empty.", remedy="Nothing was changed. Choose a directory that is empty or not there."
         )
+    found = scan_database(url, zone) if url else None  # before anything is written: it may not answer
     directory.mkdir(parents=True, exist_ok=True)
     write_secret(directory / "var" / "secret.key")
+    if url and found:
+        return _write_scanned(wiring, directory, url, found, zone)
     return _fill_example(wiring, directory, example) if example else _write_blank(wiring, directory)
 
 
-def _write_blank(wiring: Wiring, directory: Path) -> Answer:
+def _copy_blank(directory: Path) -> None:
     (directory / "policies").mkdir(exist_ok=True)
     shutil.copyfile(BLANK / "policy.md", directory / "policies" / "policy.md")
     shutil.copyfile(BLANK / "kept.yaml", directory / "kept.yaml")
+
+
+def _write_blank(wiring: Wiring, directory: Path) -> Answer:
+    _copy_blank(directory)
     with wiring.open_services(directory / "kept.yaml"):
         pass  # opening migrates the control database
     return Answer(
@@ -53,6 +69,23 @@ def _write_blank(wiring: Wiring, directory: Path) -> Answer:
         lines=[
             f"Wrote {directory / 'kept.yaml'}, a draft policy and keys.",
             "Next: describe your stores in kept.yaml, write policies/policy.md, then run `kept policy publish`.",
+        ],
+    )
+
+
+def _write_scanned(wiring: Wiring, directory: Path, url: str, found: Scan, zone: str | None) -> Answer:
+    _copy_blank(directory)
+    write_map(directory, url, found, zone)
+    with wiring.open_services(directory / "kept.yaml") as kept:
+        kept.drift.check()  # from here on a new table or field is noticed
+    return Answer(
+        data={"directory": str(directory), "example": None, "policy": "draft", "map": as_data(found, written=True)},
+        lines=[
+            f"Wrote {directory / 'kept.yaml'}, a draft policy and keys.",
+            summary(found),
+            *remark_lines(found),
+            "Next: read through the collections, write policies/policy.md, run `kept map scan` and `kept doctor`, then "
+            "`kept policy publish`.",
         ],
     )
 
@@ -66,18 +99,21 @@ def _fill_example(wiring: Wiring, directory: Path, example: str) -> Answer:
         wiring.open_services(directory / "kept.yaml") as kept,
     ):
         counts = source.build(directory, now=kept.clock.now(), on_progress=status.update)
-        document = parse_document(policy.read_text(encoding="utf-8"), str(policy))
+        document, *translations = read_family(policy)
         with kept.database.begin() as session:
             email, name = EXAMPLE_OPERATOR
             add_operator(session, email=email, name=name, role=Role.ADMINISTRATOR, now=kept.clock.now())
-        version = kept.policies.publish(document, actor="system")
+        version = kept.policies.publish(document, translations=translations, actor="system")
         kept.ledger.settle()
+        kept.drift.check()  # from here on a new table or field is noticed
+        left = make_papers(kept)
     return Answer(
         data={"directory": str(directory), "example": example, "version": version.number, "records": counts},
         lines=[
             f"Wrote the example {example} to {directory}:",
             *[f"  {name}: {number:,}".replace(",", "\u202f") for name, number in counts.items()],
             f"Its policy is published as version {version.number}, in force now.",
+            *left,
             f"Next: cd {directory} && kept serve",
         ],
     )

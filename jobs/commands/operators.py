@@ -13,7 +13,16 @@ from jobs.answers import Answer, answering
 from jobs.services import Services, Wiring
 
 LINK_LASTS = timedelta(hours=24)
-SCOPES = ("promises:read",)
+# What a machine may do with each; docs/api.md says which address needs which.
+SCOPES = {
+    "promises:read": "the board",
+    "policy:read": "the policy in force and the planned one",
+    "guard:check": "whether a payload holds what is never stored",
+    "acceptances:read": "whether to ask a person to accept",
+    "acceptances:write": "record that a person accepted",
+    "consents:read": "how a person stands to each purpose",
+    "consents:write": "give and withdraw a person's consent",
+}
 
 
 def password_link(kept: Services, session: Session, operator_id: str) -> str:
@@ -66,7 +75,14 @@ def token() -> None:
 
 @token.command()
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), required=True)
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(list(SCOPES)),
+    required=True,
+    help=", ".join(f"{name}: {words}" for name, words in SCOPES.items()),
+)
 @click.pass_obj
 @answering
 def create(wiring: Wiring, name: str, scopes: tuple[str, ...]) -> Answer:

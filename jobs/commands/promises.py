@@ -18,6 +18,7 @@ def promises(wiring: Wiring) -> Answer:
     """Show each clause with its state, evidence and age; looks at the stores first. Exit 1 while one is broken."""
     with wiring.open_services(None) as kept:
         kept.evidences.refresh()
+        kept.checks.refresh()
         board = kept.board()
     rows = [
         [
