@@ -5,7 +5,7 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -145,15 +145,14 @@ class SmtpTransport:
             client: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
         else:
             client = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT_SECONDS)
-        try:
+        with ExitStack() as greeting:
+            greeting.callback(client.close)
             if self._scheme == "smtp+starttls":
                 client.starttls(context=ssl.create_default_context())
             if self._user is not None:
                 client.login(self._user, self._password)
             client.ehlo_or_helo_if_needed()
-        except BaseException:
-            client.close()
-            raise
+            greeting.pop_all()
         return client
 
     def _refuse(self, codes: list[int]) -> NoReturn:
