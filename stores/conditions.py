@@ -42,6 +42,13 @@ class Filled:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tells:
+    """The field holds something that anonymising takes away: it is filled, and not by what anonymising put there."""
+
+    field: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Differs:
     """The field's value is not this one to the letter; a NULL differs from every value, and from no NULL."""
 
@@ -81,7 +88,7 @@ class Not:
     part: "Condition"
 
 
-Condition = Before | OneOf | Unset | Filled | Differs | Through | AllOf | AnyOf | Not
+Condition = Before | OneOf | Unset | Filled | Tells | Differs | Through | AllOf | AnyOf | Not
 
 
 def conjuncts(condition: Condition) -> tuple[Condition, ...]:
@@ -102,6 +109,8 @@ def describe(condition: Condition) -> Mapping[str, Any]:
             return {"field": name, "unset": True}
         case Filled(field=name):
             return {"field": name, "filled": True}
+        case Tells(field=name):
+            return {"field": name, "tells": True}
         case Differs(field=name, value=value):
             return {"field": name, "differs": value}
         case Through(field=name, at=at, to_field=to_field, where=where):
@@ -125,6 +134,8 @@ def read_condition(data: Mapping[str, Any]) -> Condition:
         return Unset(field=data["field"])
     if "filled" in data:
         return Filled(field=data["field"])
+    if "tells" in data:
+        return Tells(field=data["field"])
     if "differs" in data:
         return Differs(field=data["field"], value=data["differs"])
     if "through" in data:

@@ -13,15 +13,15 @@ Destructive work goes batch by batch, so that it can be killed anywhere and take
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as field_of
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from core.errors import Conflict, KeptError, Unreachable
 from core.settings import TimeField
-from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Unset, conjuncts
+from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Tells, Unset, conjuncts
 from stores.periods import period_in, start_of
 
 
@@ -45,6 +45,10 @@ class StoreBusy(Conflict):
     """A lock or a time limit of the store stopped this act, and it was rolled back: doing it again later is safe."""
 
 
+class Refused(KeptError):
+    """A constraint or a trigger of the store forbids this for some record; nothing of the batch was changed."""
+
+
 class CannotCompare(KeptError):
     """Times of this field cannot be compared safely: mixed forms, no zone, not a time. The message names the shapes seen."""
 
@@ -52,13 +56,15 @@ class CannotCompare(KeptError):
 class Deed(StrEnum):
     """DELETE: the record goes. SET_TIME: the named field, where it is NULL, gets a time (revoking). REDACT: the named
     fields become NULL, or say nothing where they may not be NULL; the record stays. CORRECT: fields get given values.
-    AGGREGATE: whole periods of records become totals, and go."""
+    AGGREGATE: whole periods of records become totals, and go. ANONYMISE: the named fields become NULL or, where they may
+    not be, a random value that leads nowhere, another one in each record; the record stays."""
 
     DELETE = "delete"
     SET_TIME = "set_time"
     REDACT = "redact"
     CORRECT = "correct"
     AGGREGATE = "aggregate"
+    ANONYMISE = "anonymise"
 
 
 class Capability(StrEnum):
@@ -70,6 +76,8 @@ class Capability(StrEnum):
     REDACT = "redact"
     CORRECT = "correct"
     AGGREGATE = "aggregate"
+    ANONYMISE = "anonymise"
+    BY_TIME = "by_time"  # conditions on a time of the records; without it only a person's records can be asked for
     THROUGH = "through"  # conditions over another collection of the same store
     READ = "read"
     STREAM = "stream"  # some fields of very many records, taken up again after any of them
@@ -142,8 +150,11 @@ class Work:
     """One deed over the records of one collection for which `where` holds.
 
     `order_by`: the time field that the physical order follows, where one is known. `field` and `value`: for SET_TIME.
-    `fields`: for REDACT. `corrections`: for CORRECT, (field, what is right as text or None). `totals`: for AGGREGATE, whose
-    batches are the periods of `order_by`, and whose `where` has a Before of it. `batch_rows`: at most so many records a batch (a file is one batch, whatever it holds)."""
+    `fields`: for REDACT and ANONYMISE. `corrections`: for CORRECT, (field, what is right as text or None). `totals`: for AGGREGATE, whose
+    batches are the periods of `order_by`, and whose `where` has a Before of it. `loosens`: for DELETE, what the store calls
+    the collections whose records may lose their pointer (a declared key) at a record that goes. `pins`: for DELETE, what the
+    store calls a collection, and those of its records that keep their pointer: what they point at stays as its key. `gone`:
+    for `blockers` before a run, likewise, those that other work has taken away by then. `batch_rows`: at most so many records a batch (a file is one batch, whatever it holds)."""
 
     deed: Deed
     at: str
@@ -154,7 +165,15 @@ class Work:
     fields: tuple[str, ...] = ()
     corrections: tuple[tuple[str, str | None], ...] = field_of(default=(), repr=False)
     totals: Totals | None = None
+    loosens: tuple[str, ...] = ()
+    pins: tuple[tuple[str, Condition], ...] = field_of(default=(), repr=False)
+    gone: tuple[tuple[str, Condition], ...] = field_of(default=(), repr=False)
     batch_rows: int = 5_000
+
+    @property
+    def matter(self) -> "Work":
+        """The work whatever the size of its batches: what is kept from batch to batch is kept under it."""
+        return replace(self, batch_rows=0)
 
 
 def unfinished(work: Work) -> Condition:
@@ -167,6 +186,8 @@ def unfinished(work: Work) -> Condition:
             return AllOf(parts=(work.where, *parts))
         case Deed.REDACT:
             return AllOf(parts=(work.where, AnyOf(parts=tuple(Filled(field=name) for name in work.fields))))
+        case Deed.ANONYMISE:
+            return AllOf(parts=(work.where, AnyOf(parts=tuple(Tells(field=name) for name in work.fields))))
         case Deed.CORRECT:
             wrong = tuple(Differs(field=name, value=value) for name, value in work.corrections)
             return AllOf(parts=(work.where, AnyOf(parts=wrong)))
@@ -217,8 +238,60 @@ class Streamed:
 class Advises(Protocol):
     """A store that can say what stands in the way of work on a collection, beyond what a call refuses."""
 
-    def findings(self, at: str) -> tuple[str, ...]:
-        """Each in a sentence: a key that no index serves, a table that nothing can be deleted from. No personal data."""
+    def findings(self, at: str, *, times: Sequence[TimeField] = (), period: timedelta | None = None) -> tuple[str, ...]:
+        """Each in a sentence: a key that no index serves, a table that nothing can be deleted from. No personal data.
+
+        `times`: the fields that conditions compare; `period`: how long the clause keeps records, where that is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocker:
+    """Records that match a work and cannot go, for one reason. `why`: a sentence that names the key and the table, the lock
+    or the right that is missing; `remedy`: what to do about it. `rows` None: nobody counted. `stub`: they were emptied but
+    for their key, which a kept record needs, and that is all that will be done. `matches` False: emptied by this step, and
+    what it asks for is gone with the rest. No personal data."""
+
+    why: str
+    remedy: str = ""
+    rows: int | None = None
+    stub: bool = False
+    matches: bool = True
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A store that can say which of the records that match cannot go."""
+
+    def blockers(self, work: Work, step: str | None = None) -> tuple[Blocker, ...]:
+        """Asked before a run, for its preview, and after it, for what is left. Changes nothing. No record is counted twice.
+
+        With `step`, the id that its receipts bear, also the stubs that its batches left and that match no more."""
+
+
+@runtime_checkable
+class Points(Protocol):
+    """A store that knows which of its collections point at which."""
+
+    def pointers_between(self, ats: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        """Pairs of these, each pointing (a declared key) at the other one; a collection that is not there points at none."""
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """A store whose work people do: somebody is asked by mail, and reminded until they answer."""
+
+    contact: str  # the mailbox of who does the work
+    remind: timedelta  # how long to wait for an answer before asking again
+    due: timedelta  # how long they have
+
+
+@runtime_checkable
+class Reclaims(Protocol):
+    """A store that gives space back only when it is asked to."""
+
+    def reclaim(self, at: str) -> str:
+        """Give back the space of records that went (VACUUM and its like); says in a sentence what was done. Only in a
+        window, and only where kept.yaml asks for it."""
 
 
 class Store(Protocol):

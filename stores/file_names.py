@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,6 +26,9 @@ _MONTH = re.compile(r"(?<!\d)(\d{4})[-_/](\d\d)(?![-_/]?\d)", re.ASCII)
 _PARTS: Final = {"Y": 4, "m": 2, "d": 2, "H": 2}
 _PART = re.compile("%(.?)", re.DOTALL)
 _LAST_ZONE: Final = timezone(-timedelta(hours=12))  # a date without a zone is over when it is over everywhere
+
+
+_earliest = lru_cache(maxsize=64)(earliest_local)  # one cutoff is compared with very many names
 
 
 class FileShape(Shape):
@@ -52,7 +56,7 @@ class FileTimes:
         if condition.field.name == BY_CHANGE:
             return self.changed < condition.instant
         zone = ZoneInfo(condition.field.zone) if condition.field.zone else _LAST_ZONE
-        return self.end is not None and self.end <= earliest_local(condition.instant, zone)
+        return self.end is not None and self.end <= _earliest(condition.instant, zone)
 
     def is_current(self, now: datetime) -> bool:
         """Does the name spell a time that is not over yet, in UTC?"""
@@ -147,17 +151,22 @@ def settle(condition: Condition, times: FileTimes) -> Condition:
             return condition
 
 
-def asks_files(condition: Condition) -> bool:
+def asks_files(condition: Condition, times: tuple[str, ...] = FILE_TIMES) -> bool:
     """Does any part of the condition ask for the times of files?"""
     match condition:
         case Before(field=TimeField(name=name)) | Unset(field=name):
-            return name in FILE_TIMES
+            return name in times
         case AllOf(parts=parts) | AnyOf(parts=parts):
-            return any(asks_files(part) for part in parts)
+            return any(asks_files(part, times) for part in parts)
         case Not(part=part):
-            return asks_files(part)
+            return asks_files(part, times)
         case _:
             return False
+
+
+def asks_change(condition: Condition) -> bool:
+    """Does it ask when a file was last changed? What its name tells never changes."""
+    return asks_files(condition, (BY_CHANGE,))
 
 
 def _is_text(name: str) -> bool:

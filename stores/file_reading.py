@@ -1,5 +1,6 @@
 """Opening one file of a store and reading what is in it, packed or plain, in pieces that fit into memory."""
 
+import errno
 import os
 import stat
 import zlib
@@ -16,6 +17,16 @@ _GZ_INPUT = 1 << 16
 # A block of 4 bytes can unpack to 128 KiB, and nothing bounds one call: so much input makes 64 MiB at the very worst.
 _ZST_INPUT = 2 << 10
 _ZST_WINDOW = 1 << 27
+
+# Why the system refuses one file, in words.
+REASONS = {
+    errno.ENOSPC: "there is no space left for its copy",
+    errno.EDQUOT: "there is no space left for its copy",
+    errno.EACCES: "the system does not permit it",
+    errno.EPERM: "the system does not permit it",
+    errno.ELOOP: "it is a symbolic link",
+    errno.EWOULDBLOCK: "another program is writing to it",
+}
 
 
 class LeftAlone(Exception):

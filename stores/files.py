@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,15 +35,8 @@ from stores.contract import (
 )
 from stores.csv_lines import need_delimiter
 from stores.file_exchange import Signature, clear_folder, sign, sync_folder
-from stores.file_names import (
-    BY_NAME,
-    FILE_TIMES,
-    FilePattern,
-    FileShape,
-    FileTimes,
-    name_without_date,
-)
-from stores.file_reading import LeftAlone, open_plain
+from stores.file_names import BY_NAME, FILE_TIMES, FilePattern, FileShape, FileTimes, name_without_date
+from stores.file_reading import REASONS, LeftAlone, open_plain
 from stores.file_times import Tally, find_time_form
 from stores.file_work import Reading, Sifted, Test, find_change, find_meant, make_tester, sift, work_on
 from stores.matching import FormOf, as_text, getter, time_reader
@@ -50,15 +44,8 @@ from stores.times import TimeForm
 
 SAMPLE_FILES, SAMPLE_RECORDS = 5, 200
 MOST_FILES = 200  # in one batch
+WORKERS = 2
 _ENDINGS = tuple(f"{form}{packed}" for form in (".jsonl", ".ndjson", ".csv", ".tsv") for packed in ("", ".gz", ".zst"))
-_REASONS = {
-    errno.ENOSPC: "there is no space left for its copy",
-    errno.EDQUOT: "there is no space left for its copy",
-    errno.EACCES: "the system does not permit it",
-    errno.EPERM: "the system does not permit it",
-    errno.ELOOP: "it is a symbolic link",
-    errno.EWOULDBLOCK: "another program is writing to it",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +56,11 @@ class _Found:
     path: Path
     times: FileTimes
     test: Test | None
+
+    def is_between(self, low: str | None, high: str, now: datetime) -> bool:
+        """Is it in a batch of these bounds, with records that may go by now?"""
+        in_bounds = (low is None or self.name > low) and self.name <= high
+        return in_bounds and self.test is not None and not self.times.is_current(now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +82,10 @@ class FilesStore:
     capabilities = frozenset(
         {
             Capability.MEASURE,
+            Capability.BY_TIME,
             Capability.DELETE,
             Capability.REDACT,
+            Capability.ANONYMISE,
             Capability.CORRECT,
             Capability.READ,
             Capability.STREAM,
@@ -185,25 +179,26 @@ class FilesStore:
         """What could not be done in a file, and why, stands in `left_for_later`; the other files go on."""
         self._need_able(work)
         run = self._run_of(work, again=False)
-        rows, folders = 0, set[Path]()
+        mine = [file for file in run.files.values() if file.is_between(batch.low, batch.high, self.now())]
+        looks = {file.name: run.looks.pop(file.name, None) for file in mine}
+
+        def work_on_one(file: _Found) -> int:
+            look = looks[file.name]
+            if file.test is not None and (look is None or look[1].matching):
+                with self._one_file(work.at, file.name, "it was moved away meanwhile"):
+                    return work_on(file.path, file.name, self._delimiter, file.test, look)
+            return 0
+
+        whole = [file for file in mine if (look := looks[file.name]) is not None and not look[1].others]
+        rest = [file for file in mine if (look := looks[file.name]) is None or look[1].others]
         try:
-            for name, file in run.files.items():
-                if (batch.low is not None and name <= batch.low) or name > batch.high or file.test is None:
-                    continue
-                if file.times.is_current(self.now()):
-                    continue
-                look = run.looks.pop(name, None)
-                if look is not None and not look[1].matching:
-                    continue
-                with self._one_file(work.at, name, "it was moved away meanwhile"):
-                    done = work_on(file.path, name, self._delimiter, file.test, look)
-                    rows += done
-                    folders |= {file.path.parent} if done else set()
+            with ThreadPoolExecutor(WORKERS) as pool:  # files that go as a whole: the system gives their space back
+                gone = pool.map(work_on_one, whole)
+                return sum(map(work_on_one, rest)) + sum(gone)
         finally:
             with self._answering():
-                for folder in folders:
+                for folder in {file.path.parent for file in mine}:
                     sync_folder(folder)
-        return rows
 
     def prepare_receipts(self) -> None:
         self._refuse("keeps no receipts")
@@ -264,7 +259,7 @@ class FilesStore:
         known = self._run
         if known is None or again or known.work.at != work.at:
             self._clear(work.at)  # a run that was killed and is taken up again begins here, too
-        if known is None or again or known.work != work:
+        if known is None or again or known.work.matter != work.matter:
             found = self._found(work.at, unfinished(work), find_change(work))
             self._run = known = _Run(work=work, files={file.name: file for file in found})
         return known
@@ -370,7 +365,7 @@ class FilesStore:
                 self._leave(at, name, gone)
         except OSError as error:
             self.ping()
-            self._leave(at, name, _REASONS.get(error.errno or 0, f"the system says: {error.strerror}"))
+            self._leave(at, name, REASONS.get(error.errno or 0, f"the system says: {error.strerror}"))
 
     def _need_able(self, work: Work) -> None:
         if work.deed is Deed.SET_TIME:

@@ -1,7 +1,7 @@
-"""The kind `manual`: a place that people work on; it only says whom to ask, and what nobody can do by program is a gap."""
+"""The kind `manual`: a place that people work on; it only says whom to ask, by when, and how often to remind them."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from core.clock import Clock, require_utc
@@ -10,16 +10,22 @@ from core.settings import TimeField
 from stores.conditions import Condition
 from stores.contract import Batch, Capability, Extent, Receipt, Shape, Streamed, TimeCensus, Work
 
+REMIND, DUE = timedelta(days=7), timedelta(days=14)
+
 
 class ManualStore:
-    """`contact`: the mailbox of who does the work."""
+    """`contact`: the mailbox of who does the work. `remind`: how long they get before they are asked again; `due`: in all."""
 
     kind = "manual"
     capabilities: frozenset[Capability] = frozenset()
 
-    def __init__(self, name: str, contact: str, *, clock: Clock) -> None:
+    def __init__(
+        self, name: str, contact: str, *, clock: Clock, remind: timedelta = REMIND, due: timedelta = DUE
+    ) -> None:
         self.name = name
         self.contact = contact
+        self.remind = remind
+        self.due = due
         self._clock = clock
 
     def ping(self) -> None:

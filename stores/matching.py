@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from core.errors import KeptError
 from core.settings import TimeField
-from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Not, OneOf, Through, Unset
+from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Not, OneOf, Tells, Through, Unset
 from stores.times import Kind, TimeForm, date_limit, earliest_local, read_text
 
 Record = Mapping[str, Any]
@@ -18,6 +18,8 @@ Matcher = Callable[[Record], bool]
 FormOf = Callable[[TimeField], TimeForm | None]
 # The commonest form, of days that every month has: such texts sort as their times do.
 _COMMON = re.compile(r"[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
+# what anonymising puts where nothing may not stand
+ANONYMISED = re.compile(r"anonymised-[0-9a-f]{8,32}", re.ASCII)
 _EPOCH_DIGITS = re.compile(r"\d{9,16}(?:\.\d{1,9})?", re.ASCII)
 
 
@@ -35,6 +37,9 @@ def compile_condition(condition: Condition, form_of: FormOf) -> Matcher:
         case Filled(field=name):
             get = getter(name)
             return lambda record: get(record) is not None
+        case Tells(field=name):
+            get = getter(name)
+            return lambda record: not _is_anonymous(get(record))
         case Differs(field=name, value=value):
             get = getter(name)
             return lambda record: as_text(get(record)) != value
@@ -97,6 +102,10 @@ def time_reader(field: TimeField, form: TimeForm | None) -> Callable[[Record], d
         return form.read(value) if form is not None else None
 
     return read
+
+
+def _is_anonymous(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and ANONYMISED.fullmatch(value) is not None)
 
 
 def _all(parts: tuple[Matcher, ...]) -> Matcher:

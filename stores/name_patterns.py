@@ -55,6 +55,13 @@ class NamePattern:
         """Do the fields alone make out the name?"""
         return all(part is not _Part.SOME for part, _ in self._parts)
 
+    @property
+    def is_glob(self) -> bool:
+        """Is it text and `*` alone, which Redis reads as we do?"""
+        return (
+            all(part is _Part.LITERAL or value == self._dialect.star for part, value in self._parts) and not self.fields
+        )
+
     def read(self, name: str) -> Mapping[str, str] | None:
         """The fields that stand in a name; None for a name of something else."""
         match = self._expression.fullmatch(name)

@@ -5,10 +5,12 @@ before it is read until it goes, so that one that was written meanwhile stays as
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, NoReturn
 
 from redis.exceptions import WatchError
@@ -34,14 +36,18 @@ from stores.contract import (
 from stores.file_times import find_time_form
 from stores.matching import FormOf, as_text, getter, time_reader
 from stores.name_patterns import REDIS, NamePattern
-from stores.redis_batches import PAGE, Candidates
-from stores.redis_client import RedisClient
+from stores.redis_batches import PAGE, Candidates, Recent
+from stores.redis_client import RedisClient, is_denied, is_unknown_option
 from stores.redis_inventory import name_patterns_of
-from stores.redis_lifetimes import EXPIRY, GONE, compile_lifetime, compile_timeless, fields_of
-from stores.redis_records import KEY, READ_BYTES, TYPE, KeyReader, Seen, with_expiry
+from stores.redis_lifetimes import EXPIRY, GONE, Lifetime, compile_lifetime, compile_timeless, fields_of, longest_life
+from stores.redis_records import KEY, READ_BYTES, TYPE, Asker, KeyReader, Seen, with_expiry
+from stores.redis_wire import Command, each
 from stores.times import Kind, TimeForm
 
 ACT_KEYS: Final = 500
+WORKERS: Final = 2
+AT_ONCE: Final = 10_000  # names in one round
+KNOWN_SECONDS: Final = 30.0  # how long it is taken to be known in which form a field holds times
 SAMPLE_KEYS: Final = 500
 SCANNED_FOR_NAMES: Final = 20_000
 TRIES: Final = 3
@@ -60,7 +66,9 @@ class RedisStore:
     """`at` is a pattern such as `session:{user_id}:*`; `key:name` and `key:expiry` are fields of every record."""
 
     kind = "redis"
-    capabilities = frozenset({Capability.MEASURE, Capability.DELETE, Capability.READ, Capability.OWN_CLOCK})
+    capabilities = frozenset(
+        {Capability.MEASURE, Capability.BY_TIME, Capability.DELETE, Capability.READ, Capability.OWN_CLOCK}
+    )
 
     def __init__(
         self, name: str, url: str, *, clock: Clock, ca: Path | None = None, answer_seconds: float | None = None
@@ -72,6 +80,8 @@ class RedisStore:
         self._look: _Look | None = None
         self._met: tuple[str, Condition, Candidates] | None = None
         self._left: dict[str, dict[str, str]] = {}
+        self._knows_shorter = True
+        self._known_forms: dict[tuple[str, TimeField], tuple[float, TimeForm | None]] = {}
 
     def ping(self) -> None:
         self._client.ask([("PING",)])
@@ -149,13 +159,13 @@ class RedisStore:
             self._left.pop(work.at, None)
         low = high = after.high if after is not None else None
         candidates, reader = self._candidates(work.at, work.where), self._reader(work.at, work.where)
-        judges = candidates.known is None or not reader.by_name_alone
-        lifetime = compile_lifetime(work.where, self._forms(work.at), self.now()) if judges else None
+        lifetime = self._judge(work, candidates, reader)
         size = max(1, min(PAGE, work.batch_rows // 4))
         names: list[bytes] = []
         for page in candidates.pages(low, size=size):
             found = list(page.names)
-            if lifetime is not None:
+            # behind the first key that is meant, others are only met: `act` reads every one of them before it does anything
+            if lifetime is not None and not (names and not reader.by_name_alone):
                 found = [s.name for s in reader.read(page.names) if lifetime(s.record, s.remaining) is not None]
             if names and len(names) + len(found) > work.batch_rows:
                 break
@@ -181,14 +191,17 @@ class RedisStore:
             pages = self._candidates(work.at, work.where).within(batch.low, batch.high)
             names = list(dict.fromkeys(name for page in pages for name in page.names))
         by_name, forms = self._reader(work.at, work.where).by_name_alone, self._forms(work.at)
-        changed = 0
         if by_name:
             is_judged = known_look or self._candidates(work.at, work.where).is_certain
             names = names if is_judged else self._named(work, names)  # a name does not change
-        for start in range(0, len(names), ACT_KEYS):
-            some = names[start : start + ACT_KEYS]
-            changed += self._unlink(work, some) if by_name else self._end(work, some, forms)
-        return changed
+        if by_name:
+            return self._unlink(work, names)
+        if (shortened := self._shorten(work, names)) is not None:
+            return shortened
+        groups = [names[start : start + ACT_KEYS] for start in range(0, len(names), ACT_KEYS)]
+        # while the server works on one group, the answers of another are read
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return sum(pool.map(lambda group: self._end(work, group, forms), groups))
 
     def prepare_receipts(self) -> None:
         self._refuse("keeps no receipts")
@@ -227,20 +240,42 @@ class RedisStore:
     def close(self) -> None:
         self._client.close()
 
+    def _judge(self, work: Work, candidates: Candidates, reader: KeyReader) -> Lifetime | None:
+        """None where every candidate is meant."""
+        if candidates.known is not None and reader.by_name_alone:
+            return None
+        if work.where == AllOf(parts=()) and NamePattern(work.at, REDIS).is_glob:
+            return None
+        return compile_lifetime(work.where, self._forms(work.at), self.now())
+
+    def _shorten(self, work: Work, names: Sequence[bytes]) -> int | None:
+        """Where a clause asks for an expiry and nothing else, the server compares and sets in one command (`LT`: never
+        longer), of Redis 7 on. None where that is not so, or the server knows it not: then nothing was done."""
+        period = longest_life(work.where, self.now())
+        if not period or not self._knows_shorter or not NamePattern(work.at, REDIS).is_glob or not names:
+            return None
+        first, rest = names[:1], names[1:]
+        answers = self._client.ask([("PEXPIRE", first[0], period, "LT")])
+        if answers and is_unknown_option(answers[0]):
+            self._knows_shorter = False
+            return None
+        answers += self._client.ask(each("PEXPIRE", rest, period, "LT"))
+        if any(is_denied(answer) for answer in answers):
+            self._leave(work.at, "act", "this user may not change some of the keys")
+        return sum(answer for answer in answers if isinstance(answer, int))
+
     def _end(self, work: Work, names: Sequence[bytes], forms: FormOf, tries: int = TRIES) -> int:
         """Read, decide and do, all while the keys are watched; a group that was disturbed is tried again in halves."""
-        reader = self._reader(work.at, work.where)
         try:
-            with self._client.watching(names) as transaction:
+            with self._client.watching(names) as watched:
+                reader = self._reader(work.at, work.where, asker=watched)
                 lifetime = compile_lifetime(work.where, forms, self.now())
-                meant = [(seen, lifetime(seen.record, seen.remaining)) for seen in reader.read(names)]
-                gone = [seen.name for seen, left in meant if left == GONE]
-                if gone:
-                    transaction.unlink(*gone)
-                for seen, left in meant:
-                    if left is not None and left != GONE:
-                        transaction.pexpire(seen.name, left)
-                done: list[Any] = transaction.execute(raise_on_error=False)
+                meant = [(seen.name, lifetime(seen.record, seen.remaining)) for seen in reader.read(names)]
+                gone = [name for name, left in meant if left == GONE]
+                deeds: list[Command] = [("UNLINK", *gone)] if gone else []
+                for life in {left for _, left in meant if left is not None and left != GONE}:
+                    deeds += each("PEXPIRE", [name for name, left in meant if left == life], life)
+                done = watched.do(deeds) if deeds else []
         except WatchError:
             return self._end_in_halves(work, names, forms, tries)
         except NotPermitted:
@@ -266,22 +301,23 @@ class RedisStore:
         return [seen.name for seen in reader.read(names) if matches(seen.record)]
 
     def _unlink(self, work: Work, meant: Sequence[bytes]) -> int:
-        [answer] = self._client.ask([("UNLINK", *meant)])
-        if isinstance(answer, int):
-            return answer
-        singles = self._client.ask([("UNLINK", name) for name in meant])
-        self._leave(work.at, "act", "this user may not change some of the keys")
-        return sum(one for one in singles if isinstance(one, int))
+        """In one round; the keys of a group that this user may not change as a whole, one by one."""
+        groups = [meant[start : start + PAGE] for start in range(0, len(meant), PAGE)]
+        answers = self._client.ask([("UNLINK", *group) for group in groups])
+        refused = [group for group, answer in zip(groups, answers, strict=True) if not isinstance(answer, int)]
+        for group in refused:
+            answers += self._client.ask([("UNLINK", name) for name in group])
+            self._leave(work.at, "act", "this user may not change some of the keys")
+        return sum(answer for answer in answers if isinstance(answer, int))
 
     def _matching(self, at: str, where: Condition, reader: KeyReader) -> Iterator[tuple[Seen, int]]:
         """Each key that the condition holds for, once."""
         lifetime = compile_lifetime(where, self._forms(at), self.now())
-        met: set[int] = set()
+        recent = Recent()
         for page in self._candidates(at, where).pages():
             for seen in reader.read(page.names):
                 left = lifetime(seen.record, seen.remaining)
-                if left is not None and (mark := hash(seen.name)) not in met:
-                    met.add(mark)
+                if left is not None and recent.is_new(seen.name):
                     yield seen, left
 
     def _count_known(self, at: str, where: Condition) -> int | None:
@@ -290,9 +326,14 @@ class RedisStore:
         if candidates.known is None or not candidates.is_certain:
             return None
         known = candidates.known
-        commands = [("EXISTS", *known[start : start + PAGE]) for start in range(0, len(known), PAGE)]
-        answers = [answer for command in commands for answer in self._client.ask([command])]
-        return sum(answers) if all(isinstance(answer, int) for answer in answers) else None
+        total = 0
+        for start in range(0, len(known), AT_ONCE):
+            some = known[start : start + AT_ONCE]
+            answers = self._client.ask([("EXISTS", *some[at : at + PAGE]) for at in range(0, len(some), PAGE)])
+            if not all(isinstance(answer, int) for answer in answers):
+                return None
+            total += sum(answers)
+        return total
 
     def _all(self, at: str, wanted: frozenset[str] | None) -> Iterator[Seen]:
         everything = AllOf(parts=())
@@ -305,18 +346,19 @@ class RedisStore:
             self._met = (at, where, Candidates(self._client, NamePattern(at, REDIS), where))
         return self._met[2]
 
-    def _reader(self, at: str, where: Condition, *more: str) -> KeyReader:
+    def _reader(self, at: str, where: Condition, *more: str, asker: Asker | None = None) -> KeyReader:
         """For what a condition looks at, and more. Keys that are known by name alone are looked for, others were met."""
         exist = self._candidates(at, where).known is None
-        return KeyReader(self._client, NamePattern(at, REDIS), fields_of(where) | set(more), exist=exist)
+        wanted = fields_of(where) | set(more)
+        return KeyReader(asker or self._client, NamePattern(at, REDIS), wanted, exist=exist)
 
     def _forms(self, at: str) -> FormOf:
-        known: dict[TimeField, TimeForm | None] = {}
-
         def form_of(field: TimeField) -> TimeForm | None:
-            if field not in known:
-                known[field] = self._form(at, field)
-            return known[field]
+            since, form = self._known_forms.get((at, field), (None, None))
+            if since is None or monotonic() - since > KNOWN_SECONDS:
+                form = self._form(at, field)
+                self._known_forms[(at, field)] = (monotonic(), form)
+            return form
 
         return form_of
 

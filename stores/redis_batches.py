@@ -20,6 +20,7 @@ from stores.redis_records import KEY, as_bytes
 MOST_KNOWN: Final = 500_000
 PAGE: Final = 1_000
 REPEAT_PAGE: Final = 50
+_RECENT: Final = 1 << 17
 _END: Final = "end"
 
 
@@ -76,6 +77,24 @@ class Candidates:
             yield page
             if not _is_before(page.high, str(high)):
                 return
+
+
+class Recent:
+    """Which keys of a scan came just before. A table that shrinks while it is scanned shows those of some buckets again, and
+    these follow each other: it would have to shrink to a hundred thousandth for one to come again later than that."""
+
+    def __init__(self) -> None:
+        self._now: set[int] = set()
+        self._before: set[int] = set()
+
+    def is_new(self, name: bytes) -> bool:
+        mark = hash(name)
+        if mark in self._now or mark in self._before:
+            return False
+        self._now.add(mark)
+        if len(self._now) >= _RECENT:
+            self._now, self._before = set(), self._now
+        return True
 
 
 def _is_before(one: str, other: str) -> bool:

@@ -14,6 +14,7 @@ from redis.retry import Retry
 
 from core.errors import ConfigurationError, KeptError
 from stores.contract import NotPermitted, StoreUnreachable
+from stores.redis_wire import Command, talk
 
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 20.0
@@ -45,37 +46,48 @@ class RedisClient:
         )
 
     def time(self) -> datetime:
-        with self.answering():
-            seconds, micros = self._server.time()
+        [(seconds, micros)] = self.ask([("TIME",)])
         return _EPOCH + timedelta(seconds=int(seconds), microseconds=int(micros))
 
     def scan(self, cursor: int, glob: bytes, count: int) -> tuple[int, list[bytes]]:
         """One step over the keyspace: where it stands now, 0 at the end, and the keys that it met."""
-        with self.answering():
-            place, names = self._server.scan(cursor, match=glob, count=count)
+        [(place, names)] = self.ask([("SCAN", cursor, "MATCH", glob, "COUNT", count)])
         return int(place), names
 
-    def ask(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    def ask(self, commands: Sequence[Command]) -> list[Any]:
         """All commands in one round; an error of a single one stands in its place."""
         if not commands:
             return []
-        with self.answering():
-            pipe = self._server.pipeline(transaction=False)
-            for command in commands:
-                pipe.execute_command(*command)
-            answers: list[Any] = pipe.execute(raise_on_error=False)
-        for answer in answers:
-            if isinstance(answer, exc.ResponseError) and not is_of_one_key(answer):
-                raise self.told(answer)
+        with self.answering(), self._connection() as connection:
+            answers = talk(connection, commands)
+        self.raise_first(answers)
         return answers
 
     @contextmanager
-    def watching(self, names: Sequence[bytes]) -> Iterator[Any]:
-        """A transaction that does nothing if one of these keys changed since here: `execute` raises WatchError then."""
-        with self.answering(), self._server.pipeline(transaction=True) as pipe:
-            pipe.watch(*names)
-            pipe.multi()
-            yield pipe
+    def watching(self, names: Sequence[bytes]) -> Iterator["Watched"]:
+        """What is read in here stands until the deed at its end, which is not done if one of these keys changed meanwhile."""
+        with self.answering(), self._connection() as connection:
+            watched = Watched(self, connection, names)
+            try:
+                yield watched
+            finally:
+                if not watched.is_over and connection.is_connected:
+                    talk(connection, [("UNWATCH",)])
+
+    def raise_first(self, answers: Sequence[Any], *, of_one_key: bool = False) -> None:
+        """Raises what the first error means; `of_one_key`: also where it is about one key alone."""
+        for answer in answers:
+            if isinstance(answer, exc.ResponseError) and (of_one_key or not is_of_one_key(answer)):
+                raise self.told(answer)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        pool = self._server.connection_pool
+        connection = pool.get_connection()
+        try:
+            yield connection
+        finally:
+            pool.release(connection)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -121,10 +133,50 @@ class RedisClient:
         )
 
 
+class Watched:
+    """Keys that are watched from before the first of them is read: a deed on them is done as a whole or not at all."""
+
+    def __init__(self, client: RedisClient, connection: Any, names: Sequence[bytes]) -> None:
+        self._client = client
+        self._connection = connection
+        self._names: Sequence[bytes] = names  # to be watched with the first question, in the same round
+        self.is_over = False
+
+    def ask(self, commands: Sequence[Command]) -> list[Any]:
+        """As the client's, on the connection that watches. Raises NotPermitted where a key may not be watched."""
+        before: list[Command] = [("WATCH", *self._names)] if self._names else []
+        answers = talk(self._connection, [*before, *commands])
+        self._names = ()
+        self._client.raise_first(answers[: len(before)], of_one_key=True)
+        self._client.raise_first(answers)
+        return answers[len(before) :]
+
+    def do(self, commands: Sequence[Command]) -> list[Any]:
+        """All of it at once. Raises WatchError where a key changed, and then nothing was done."""
+        self.is_over = True
+        *queued, done = talk(self._connection, [("MULTI",), *commands, ("EXEC",)])
+        self._client.raise_first(queued, of_one_key=True)
+        self._client.raise_first([done], of_one_key=True)
+        if done is None:
+            raise exc.WatchError("a key changed meanwhile")
+        return list(done)
+
+
 def is_of_one_key(error: Any) -> bool:
     """Is it about one key alone: of another type than was asked, or not to be seen by this user?"""
     text = str(error)
-    return text.startswith("WRONGTYPE") or "Operation against a key" in text or is_denied(error)
+    return (
+        text.startswith("WRONGTYPE")
+        or is_unknown_option(error)
+        or "Operation against a key" in text
+        or is_denied(error)
+    )
+
+
+def is_unknown_option(answer: Any) -> bool:
+    """Does the server know the command and not this word of it? One of before Redis 7 counts it as an argument too many."""
+    text = str(answer).lower()
+    return isinstance(answer, exc.ResponseError) and ("unsupported option" in text or "'pexpire' command" in text)
 
 
 def is_denied(answer: Any) -> bool:

@@ -4,7 +4,20 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Not, OneOf, Through, Unset
+from stores.conditions import (
+    AllOf,
+    AnyOf,
+    Before,
+    Condition,
+    Differs,
+    Filled,
+    Not,
+    OneOf,
+    Tells,
+    Through,
+    Unset,
+    conjuncts,
+)
 from stores.matching import FormOf, Matcher, compile_condition
 
 EXPIRY: Final = "key:expiry"
@@ -37,6 +50,14 @@ def compile_lifetime(condition: Condition, form_of: FormOf, now: datetime) -> Li
             return lambda record, _: GONE if matches(record) else None
 
 
+def longest_life(condition: Condition, now: datetime) -> int | None:
+    """The milliseconds that every key may have at most, where that is all that the condition says; None where it is not."""
+    parts = conjuncts(condition)
+    if len(parts) != 1 or not isinstance(parts[0], Before) or parts[0].field.name != EXPIRY:
+        return None
+    return max(GONE, int((now - parts[0].instant).total_seconds() * 1_000))
+
+
 def compile_timeless(condition: Condition, form_of: FormOf) -> Matcher:
     """The condition where a key has no time."""
     return compile_condition(_without_time(condition), form_of)
@@ -51,7 +72,14 @@ def _fields(condition: Condition) -> Iterator[str]:
     match condition:
         case Before(field=field):
             yield field.name
-        case OneOf(field=name) | Unset(field=name) | Filled(field=name) | Differs(field=name) | Through(field=name):
+        case (
+            OneOf(field=name)
+            | Unset(field=name)
+            | Filled(field=name)
+            | Tells(field=name)
+            | Differs(field=name)
+            | Through(field=name)
+        ):
             yield name
         case AllOf(parts=parts) | AnyOf(parts=parts):
             for part in parts:

@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
 from stores.name_patterns import NamePattern
-from stores.redis_client import RedisClient, is_denied
+from stores.redis_client import is_denied
 from stores.redis_lifetimes import EXPIRY, NEVER
+from stores.redis_wire import Command, each
 
 KEY: Final = "key:name"
 TYPE: Final = "key:type"
@@ -21,7 +22,13 @@ STEP: Final = 500
 _NO_KEY: Final = -2
 
 
-@dataclass(frozen=True, kw_only=True)
+class Asker(Protocol):
+    """Where a reader asks: the client, or the connection that watches the keys."""
+
+    def ask(self, commands: Sequence[Command]) -> list[Any]: ...
+
+
+@dataclass(slots=True, kw_only=True)  # not frozen, which takes twice as long: one is made for each key
 class Seen:
     """One key: its record as far as it was asked for, and its remaining milliseconds (NEVER where it does not expire)."""
 
@@ -43,7 +50,7 @@ class KeyReader:
 
     def __init__(
         self,
-        client: RedisClient,
+        client: Asker,
         pattern: NamePattern,
         wanted: frozenset[str] | None,
         *,
@@ -54,6 +61,9 @@ class KeyReader:
         self._exist = exist
         named = {KEY, *pattern.fields}
         self._all = wanted is None
+        # names that met the server's own look at the pattern need no second one, where nobody asks what is in them
+        self._trusts = exist and pattern.is_glob
+        self._names_matter = wanted is None or bool(wanted & named)
         self._fields = tuple(sorted((wanted or frozenset()) - named - {EXPIRY, TYPE}))
         self._all = self._all or (TYPE in (wanted or ()) and bool(self._fields))
         self._needs_expiry = wanted is None or EXPIRY in wanted
@@ -67,54 +77,65 @@ class KeyReader:
 
     def read(self, names: Sequence[bytes]) -> list[Seen]:
         """Those of the keys that are there and belong to the pattern."""
-        read = self._pattern.read
-        ours = [(name, found) for name in names if (found := read(as_name(name))) is not None]
+        ours = self._ours(names)
         if self.by_name_alone:
-            there = self._client.ask([] if self._exist else [("EXISTS", name) for name, _ in ours])
-            kept = [pair for pair, count in zip(ours, there, strict=True) if count == 1] if there else ours
-            return [Seen(name=name, record=self._named(name, found)) for name, found in kept if self._exist or there]
+            if not self._exist:
+                there = self._client.ask(each("EXISTS", [name for name, _ in ours]))
+                ours = [pair for pair, count in zip(ours, there, strict=True) if count == 1]
+            return [Seen(name=name, record=record) for name, record in ours]
         return list(self._look(ours) if self._all or not self._fields else self._look_at_fields(ours))
 
-    def _look_at_fields(self, ours: Sequence[tuple[bytes, Mapping[str, str]]]) -> Iterator[Seen]:
+    def _ours(self, names: Sequence[bytes]) -> list[tuple[bytes, dict[str, Any]]]:
+        """Those of the pattern, each with what its name says."""
+        if self._trusts and not self._names_matter:
+            return [(name, {}) for name in names]
+        read = self._pattern.read
+        found = [(name, text, read(text)) for name, text in ((name, as_name(name)) for name in names)]
+        return [(name, {KEY: text, **fields}) for name, text, fields in found if fields is not None]
+
+    def _look_at_fields(self, ours: Sequence[tuple[bytes, dict[str, Any]]]) -> Iterator[Seen]:
         """Most keys with fields are strings: they are asked for at once, as far as they may be read, the rest again."""
-        first = [("PTTL",)] if self._needs_expiry else []
-        asked: list[tuple[Any, ...]] = [*first, ("GETRANGE", 0, READ_BYTES)]
-        answers = iter(self._client.ask([(word[0], name, *word[1:]) for name, _ in ours for word in asked]))
+        names = [name for name, _ in ours]
+        first = each("PTTL", names) if self._needs_expiry else []
+        answers = self._client.ask([*first, *each("GETRANGE", names, 0, READ_BYTES)])
+        told: Sequence[Any] = answers[: len(names)] if first else [NEVER] * len(names)
         others: list[tuple[bytes, dict[str, Any], int]] = []
-        for name, found in ours:
-            *told, value = [next(answers) for _ in asked]
-            record, left = self._named(name, found), told[0] if told else NEVER
-            if is_denied(value):
-                self.unseen.denied += 1
-            elif not isinstance(value, bytes) or not value:
-                others.append((name, record, left))
+        for (name, record), left, value in zip(ours, told, answers[-len(names) :], strict=True):
+            if not isinstance(value, bytes) or not value:
+                if is_denied(value):
+                    self.unseen.denied += 1
+                else:
+                    others.append((name, record, left))
+                continue
+            if len(value) > READ_BYTES:
+                self.unseen.too_large += 1
             else:
-                self.unseen.too_large += len(value) > READ_BYTES
-                yield Seen(
-                    name=name,
-                    record={**record, **_of_string(value)} if len(value) <= READ_BYTES else record,
-                    remaining=left,
-                )
-        kinds = [as_name(kind) for kind in self._client.ask([("TYPE", name) for name, _, _ in others])]
+                record.update(_of_string(value))
+            yield Seen(name=name, record=record, remaining=left)
+        if others:
+            yield from self._look_at_hashes(others)
+
+    def _look_at_hashes(self, others: Sequence[tuple[bytes, dict[str, Any], int]]) -> Iterator[Seen]:
+        kinds = [as_name(kind) for kind in self._client.ask(each("TYPE", [name for name, _, _ in others]))]
         hashes = [name for (name, _, _), kind in zip(others, kinds, strict=True) if kind == "hash"]
         fields = [part.encode() for part in self._fields]
-        values = iter(self._client.ask([("HMGET", name, *fields) for name in hashes]))
+        values = iter(self._client.ask(each("HMGET", hashes, *fields)))
         for (name, record, left), kind in zip(others, kinds, strict=True):
             if kind == "hash" and isinstance(answer := next(values), list):
                 record.update(_of_hash(zip(self._fields, answer, strict=True)))
             if kind != "none" and left != _NO_KEY:
                 yield Seen(name=name, record=record, remaining=left)
 
-    def _look(self, ours: Sequence[tuple[bytes, Mapping[str, str]]]) -> Iterator[Seen]:
-        asked = ["PTTL", *(["TYPE", "STRLEN"] if self._needs_type else [])]
-        answers = iter(self._client.ask([(word, name) for name, _ in ours for word in asked]))
+    def _look(self, ours: Sequence[tuple[bytes, dict[str, Any]]]) -> Iterator[Seen]:
+        names = [name for name, _ in ours]
+        words = ["PTTL", *(["TYPE", "STRLEN"] if self._needs_type else [])]
+        answers = self._client.ask([command for word in words for command in each(word, names)])
+        columns = [answers[start : start + len(names)] for start in range(0, len(answers), len(names) or 1)]
         seen: list[tuple[bytes, dict[str, Any], int]] = []
-        for name, found in ours:
-            told = [next(answers) for _ in asked]
+        for (name, record), *told in zip(ours, *columns, strict=True):
             if any(is_denied(answer) for answer in told):
                 self.unseen.denied += 1
             elif told[0] != _NO_KEY:
-                record: dict[str, Any] = self._named(name, found)
                 if self._needs_type:
                     record[TYPE] = as_name(told[1])
                     record["_size"] = told[2] if isinstance(told[2], int) else 0
@@ -172,9 +193,6 @@ class KeyReader:
                 return
             yield from found
             start += STEP
-
-    def _named(self, name: bytes, found: Mapping[str, str]) -> dict[str, Any]:
-        return {KEY: as_name(name), **found}
 
 
 def with_expiry(seen: Seen, now: Callable[[], datetime]) -> Mapping[str, Any]:

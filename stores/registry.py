@@ -8,6 +8,10 @@ from core.errors import ConfigurationError
 from core.settings import StoreSettings
 from stores.contract import Store
 from stores.files import FilesStore
+from stores.http import HttpStore
+from stores.http_client import HttpClient, Key
+from stores.http_connection import Line
+from stores.http_recipe_file import find_recipe, load_recipe
 from stores.manual import ManualStore
 from stores.redis import RedisStore
 from stores.s3 import S3Store
@@ -40,7 +44,8 @@ def _open_files(settings: StoreSettings, clock: Clock) -> Store:
 
 
 def _open_manual(settings: StoreSettings, clock: Clock) -> Store:
-    return ManualStore(settings.name, str(settings.options["contact"]), clock=clock)
+    spans = {name: settings.options[name] for name in ("remind", "due") if name in settings.options}
+    return ManualStore(settings.name, str(settings.options["contact"]), clock=clock, **spans)
 
 
 def _open_s3(settings: StoreSettings, clock: Clock) -> Store:
@@ -62,10 +67,20 @@ def _open_redis(settings: StoreSettings, clock: Clock) -> Store:
     return RedisStore(settings.name, str(settings.options["url"]), clock=clock, ca=Path(str(ca)) if ca else None)
 
 
+def _open_http(settings: StoreSettings, clock: Clock) -> Store:
+    given = settings.options
+    recipe = load_recipe(find_recipe(str(given["recipe"])))
+    ca, user = given.get("ca"), given.get("user")
+    line = Line(str(given.get("base") or recipe.base), allow=given.get("allow", ()), ca=Path(str(ca)) if ca else None)
+    key = Key(secret=str(given["key"]), user=str(user) if user is not None else None)
+    return HttpStore(settings.name, HttpClient(settings.name, recipe, line, key, clock=clock), clock=clock)
+
+
 _KINDS: dict[str, Callable[[StoreSettings, Clock], Store]] = {
     "sql": _open_sql,
     "files": _open_files,
     "s3": _open_s3,
     "redis": _open_redis,
+    "http": _open_http,
     "manual": _open_manual,
 }

@@ -20,6 +20,7 @@ from core.settings import TimeField
 from stores.conditions import AllOf, Condition
 from stores.contract import (
     Batch,
+    Blocker,
     CannotCompare,
     Capability,
     CollectionMissing,
@@ -34,7 +35,7 @@ from stores.contract import (
     Work,
     unfinished,
 )
-from stores.file_names import BY_NAME, FILE_TIMES, FileShape, asks_files, name_without_date
+from stores.file_names import BY_NAME, FILE_TIMES, FileShape, asks_change, name_without_date
 from stores.file_times import Tally, find_time_form
 from stores.file_work import find_change
 from stores.matching import FormOf, as_text, getter, time_reader
@@ -44,7 +45,7 @@ from stores.s3_lifecycle import find_disagreements
 from stores.s3_lines import ALL_LINES, Lines
 from stores.s3_listing import Notes, list_groups
 from stores.s3_names import KEY, ObjectNames, Tester, make_tester
-from stores.s3_objects import Group, Named, delete_entries
+from stores.s3_objects import MOST_LOCKS_ASKED, Group, Named, count_locked, delete_entries
 from stores.times import TimeForm
 
 MOST_OBJECTS: Final = 10_000  # whole objects in one batch
@@ -70,8 +71,10 @@ class S3Store:
     capabilities = frozenset(
         {
             Capability.MEASURE,
+            Capability.BY_TIME,
             Capability.DELETE,
             Capability.REDACT,
+            Capability.ANONYMISE,
             Capability.CORRECT,
             Capability.READ,
             Capability.OWN_CLOCK,
@@ -174,7 +177,7 @@ class S3Store:
             groups,
             lambda named: named.is_meant(tester),
             self._notes_of(work.at).left,
-            unchanged=asks_files(work.where),
+            unchanged=asks_change(work.where),
         )
         return len(went)
 
@@ -210,7 +213,26 @@ class S3Store:
         """Reasons, each with the number of objects: a key may name a person."""
         return self._notes_of(at).words
 
-    def findings(self, at: str, *, period: timedelta | None = None) -> tuple[str, ...]:
+    def blockers(self, work: Work, step: str | None = None) -> tuple[Blocker, ...]:
+        """Before a run, what the store itself keeps; after it `left_for_later` has told of that."""
+        if work.deed is not Deed.DELETE or step is not None or not self._bucket.may_lock():
+            return ()
+        names, tester = ObjectNames(work.at, self.name), self._tester(work.at, work.where)
+        entries = (
+            n.entry
+            for group in self._groups(work.at)
+            for n in group.entries
+            if not n.entry.is_marker and (n.test(tester) is not None if names.of_lines else n.is_meant(tester))
+        )
+        locked, asked = count_locked(self._bucket, entries)
+        of_how_many = f" (of {asked} that were asked about)" if asked >= MOST_LOCKS_ASKED else ""
+        remedy = "They go once the store lets them; a later run finds them."
+        return tuple(
+            Blocker(why=f"{rows} objects are {why}{of_how_many}", remedy=remedy, rows=None if names.of_lines else rows)
+            for why, rows in sorted(locked.items())
+        )
+
+    def findings(self, at: str, *, times: Sequence[TimeField] = (), period: timedelta | None = None) -> tuple[str, ...]:
         """Rules of the bucket's own lifecycle that disagree with the clause, which keeps records for `period`."""
         rules = self._bucket.lifecycle_rules()
         heads = tuple(pattern.head for pattern in ObjectNames(at, self.name).patterns)
@@ -225,7 +247,7 @@ class S3Store:
             # a version is what it was; of an object without one, only its name is
             if all(named.entry.version for group in look.groups for named in group.entries):
                 return look.groups
-            if not asks_files(work.where):
+            if not asks_change(work.where):
                 return look.groups
         low, high = self._bounds.open(batch.low), self._bounds.open(batch.high)
         if high is None or (low is None and batch.low is not None):

@@ -2,11 +2,12 @@
 
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -17,6 +18,7 @@ from botocore import exceptions as exc
 from core.errors import ConfigurationError, KeptError
 from stores.contract import NotPermitted, StoreBusy, StoreUnreachable
 from stores.file_reading import CHUNK, LeftAlone
+from stores.s3_session import make_session
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -25,6 +27,7 @@ CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
 KNOWN_SECONDS: Final = 30.0
 DELETED_AT_ONCE: Final = 1_000
+IN_FLIGHT: Final = 4  # requests to delete
 MOST_BYTES: Final = 5_000_000_000  # one PUT takes no more
 _DENIED: Final = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem"})
 _UNKNOWN_USER: Final = frozenset(
@@ -203,15 +206,17 @@ class S3Bucket:
         return entry.version is not None and put.get("VersionId", entry.version) not in ("null", entry.version)
 
     def delete(self, entries: Sequence[Entry], *, unchanged: bool) -> list[Refusal]:
-        """Delete all of them, a thousand a request; returns those that the server refused, each with its code.
+        """Delete all of them, at most a thousand a request; returns those that the server refused, each with its code.
 
         `unchanged`: only as they were listed. A version is never another one."""
         plain = [entry for entry in entries if _stands_in_xml(entry.key)]
         refused = [refusal for entry in entries if not _stands_in_xml(entry.key) for refusal in self._delete_one(entry)]
-        for start in range(0, len(plain), DELETED_AT_ONCE):
-            some = plain[start : start + DELETED_AT_ONCE]
-            refused += self._delete_some(some, unchanged=unchanged and self.conditional_deletes)
-        return refused
+        some = [plain[start : start + DELETED_AT_ONCE] for start in range(0, len(plain), DELETED_AT_ONCE)]
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            told = pool.map(
+                lambda each: self._delete_some(each, unchanged=unchanged and self.conditional_deletes), some
+            )
+            return [*refused, *chain.from_iterable(told)]
 
     def hide(self, entry: Entry) -> None:
         """Put a marker on top of an object's versions."""
@@ -229,6 +234,17 @@ class S3Bucket:
         if head.get("ObjectLockLegalHoldStatus") == "ON":
             return "held by the store (legal hold)"
         return f"held by the store until {until:%Y-%m-%d} (object lock)" if until else None
+
+    def may_lock(self) -> bool:
+        """May the store itself keep objects of this bucket? Yes, where that may not be known."""
+        try:
+            with self.answering():
+                self._client.get_object_lock_configuration(Bucket=self.bucket)
+        except NotPermitted:
+            return True
+        except KeptError:
+            return False
+        return True
 
     def lifecycle_rules(self) -> list[Mapping[str, Any]]:
         with self.answering():
@@ -331,7 +347,6 @@ class S3Bucket:
     def _client(self) -> "S3Client":
         if self._made is None:
             import boto3
-            import botocore.session
             from botocore.config import Config
 
             config = Config(
@@ -342,18 +357,9 @@ class S3Bucket:
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             )
-            session = botocore.session.get_session()
-            session.register_component("data_loader", _loader())
+            session = make_session()
             self._made = boto3.session.Session(botocore_session=session).client("s3", config=config, **self._options)
         return self._made
-
-
-@cache
-def _loader() -> Any:
-    """Reads the description of the service once a process."""
-    from botocore.loaders import create_loader
-
-    return create_loader()
 
 
 def _code(error: exc.ClientError) -> str:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from core.errors import BadInput
-from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Not, OneOf, Unset
+from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Not, OneOf, Tells, Unset
 from stores.file_names import FilePattern, FileTimes, settle
 from stores.file_work import Test, make_test
 from stores.matching import FormOf, compile_condition
@@ -67,7 +67,9 @@ def make_tester(where: Condition, form_of: FormOf, change: Mapping[str, str | No
 
 def _settle_names(condition: Condition, named: Mapping[str, str]) -> Condition:
     match condition:
-        case OneOf(field=name) | Unset(field=name) | Filled(field=name) | Differs(field=name) if name in named:
+        case OneOf(field=name) | Unset(field=name) | Filled(field=name) | Tells(field=name) | Differs(field=name) if (
+            name in named
+        ):
             holds = compile_condition(condition, lambda _: None)(named)
             return AllOf(parts=()) if holds else AnyOf(parts=())
         case Before(field=field) if field.name in named:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from stores.file_names import BY_CHANGE, BY_NAME, FileTimes
@@ -76,6 +77,17 @@ def delete_entries(
     markers = [entry for group, meant in chosen for entry in _free_markers(group, set(meant), stay)]
     stay |= _stay(bucket, markers, left, unchanged=unchanged)
     return [entry for entry in (*older, *newest, *markers) if entry not in stay]
+
+
+def count_locked(bucket: S3Bucket, entries: Iterable[Entry]) -> tuple[Counter[str], int]:
+    """Which of these the store itself keeps, by its reason; and how many were asked about, which is not all of very many."""
+    found: Counter[str] = Counter()
+    asked = 0
+    for entry in islice(entries, MOST_LOCKS_ASKED):
+        asked += 1
+        if (why := bucket.lock_of(entry)) is not None:
+            found[why] += 1
+    return found, asked
 
 
 def _hides_what_stays(group: Group, going: set[Entry]) -> bool:

@@ -1,13 +1,10 @@
 """The kind `sql`: tables of a PostgreSQL, MariaDB or SQLite database as collections, worked where they live, set by set."""
 
-import json
 import operator
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,48 +15,43 @@ from core.settings import TimeField
 from stores.conditions import Before, Condition, conjuncts
 from stores.contract import (
     Batch,
-    CannotCompare,
+    Blocker,
     Capability,
     CollectionMissing,
     Deed,
     Extent,
     Receipt,
+    Refused,
     Shape,
+    StoreBusy,
     StoreUnreachable,
     Streamed,
     TimeCensus,
     Work,
     unfinished,
 )
-from stores.sql_batches import Batches, BatchKey, compare_key, deed_statement, unpointed
+from stores.sql_batches import Batches, BatchKey, change_first, compare_key, deed_statement, is_of_first
 from stores.sql_conditions import SqlConditions
-from stores.sql_deeds import corrections, differs, is_filled, redactions
+from stores.sql_deletes import Deletes
 from stores.sql_engine import CONNECT_SECONDS, LOCK_SECONDS, SqlEngine
 from stores.sql_families import Family
+from stores.sql_findings import find as find_findings
+from stores.sql_kept import Done
 from stores.sql_mariadb import abandon, in_unicode
-from stores.sql_pointers import unindexed
-from stores.sql_receipts import SqlReceipts
+from stores.sql_partitions import Patience, is_partition
+from stores.sql_partitions_kinds import open_partitions
+from stores.sql_plain import plain, plain_record
+from stores.sql_ready import Preparing, Ready
+from stores.sql_receipts import Slip, SqlReceipts
+from stores.sql_reclaim import reclaim_space
 from stores.sql_streams import stream_pages
 from stores.sql_tables import KNOWN_SECONDS, KnownTable, Tables
-from stores.sql_times import find_form, is_after, is_time, time_column, written
-from stores.sql_totals import RollUp
-from stores.times import Kind, TimeForm
+from stores.sql_ties import pointers_between
+from stores.sql_times import find_form, is_after, is_time, time_column
+from stores.times import TimeForm
 
 PAGE_ROWS = 1_000
 _CLOCKS = {"postgresql": "SELECT clock_timestamp()", "mariadb": "SELECT UTC_TIMESTAMP(6)"}
-_PLAIN = (str, int, float, bool, datetime, date, Decimal, bytes, type(None))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ready:
-    """A work in SQL: the whole predicate of the deed, the quicker one that finds its bounds, what it writes."""
-
-    since: float
-    table: KnownTable
-    search: list[sa.ColumnElement[bool]]
-    exact: list[sa.ColumnElement[bool]]
-    values: Mapping[str, Any]
-    rolls_up: RollUp | None = None
 
 
 class SqlStore:
@@ -87,8 +79,10 @@ class SqlStore:
         self._batches = Batches()
         self._receipts = SqlReceipts(schema)
         self._receipts_seen = False
+        self._partitions = open_partitions(self._engine, self._conditions, self._form)
         self._forms: dict[tuple[str, TimeField], tuple[float, TimeForm]] = {}
-        self._ready: dict[Work, _Ready] = {}
+        self._ready = Preparing(self._engine, self._tables, self._conditions, self._form)
+        self._deletes = Deletes(self._engine.told)
         self.capabilities = _capabilities(self._dialect, receipts=receipts)
 
     def ping(self) -> None:
@@ -150,26 +144,76 @@ class SqlStore:
         return Extent(rows=rows, oldest=form.read(oldest), newest=form.read(newest), timeless=rows - timed)
 
     def next_batch(self, work: Work, after: Batch | None) -> Batch | None:
-        ready = self._prepare(work)
+        ready = self._ready.of(work)
+        if after is None:
+            self._deletes.begin(work.at)
         with self._engine.read() as connection:
             if ready.rolls_up is not None:
                 return ready.rolls_up.next(connection, after)
+            if self._partitions is not None:
+                # what others point at goes row by row: a partition lets go of nobody
+                whole = None if ready.table.pointers else self._partitions.next(connection, work, ready.table, after)
+                if whole is not None:
+                    return whole
+                after = None if after is not None and is_partition(after) else after
             return self._batches.next(connection, ready.table, work, ready.search, ready.exact, after)
 
     def act(self, work: Work, batch: Batch, receipt: Receipt | None = None) -> int:
-        ready = self._prepare(work)
+        ready, slip = self._ready.of(work), self._slip(receipt)
         try:
-            with self._engine.write() as connection:
-                kept = receipt if receipt is not None and self._keeps_receipts(connection) else None
-                if kept is not None and (done := self._receipts.find(connection, kept)) is not None:
-                    return done
-                rows = _change(connection, work, ready, batch)
-                if kept is not None:
-                    self._receipts.write(connection, kept, rows, self._clock.now())
-                return rows
+            if self._partitions is not None and is_partition(batch):
+                return self._partitions.act(work, ready.table, batch, slip)
+            return self._act_patiently(work, ready, batch, slip)
         except CollectionMissing:
             self._forget()
             raise
+
+    def _act_patiently(self, work: Work, ready: Ready, batch: Batch, slip: Slip) -> int:
+        """A lock that another program has is not waited for: the batch is taken back, and tried again a little later."""
+        patience, with_care = Patience.begun(self._engine.lock_seconds), False
+        while True:
+            try:
+                return self._act(work, ready, batch, slip, with_care=with_care)
+            except Refused:
+                if work.deed is not Deed.DELETE or with_care:
+                    raise
+                with_care = True
+                continue
+            except StoreBusy:
+                if patience.over or work.deed is Deed.AGGREGATE:
+                    raise
+            patience.wait()
+
+    def _act(self, work: Work, ready: Ready, batch: Batch, slip: Slip, *, with_care: bool) -> int:
+        with self._engine.write(gives_way=work.deed is not Deed.AGGREGATE) as connection:
+            if (done := slip.found(connection)) is not None:
+                return done
+            if is_of_first(batch):
+                changed = Done(gone=change_first(connection, work, ready.table, batch, ready.exact, ready.values))
+            elif ready.kept is None or work.deed is not Deed.DELETE:
+                changed = Done(gone=_change(connection, work, ready, batch))
+            else:
+                act = self._deletes.act_with_care if with_care else self._deletes.act
+                changed = act(connection, ready.kept, ready.table, work, batch, [ready.whole])
+            self._batches.note(work, batch, changed.rows)
+            if not slip.write(connection, changed.rows, stubs=changed.stubs):
+                self._deletes.note_stubs(work.at, changed.stubs)
+            return changed.rows
+
+    def blockers(self, work: Work, step: str | None = None) -> tuple[Blocker, ...]:
+        ready = self._ready.of(work)
+        if ready.kept is None:
+            return ()
+        where = [self._conditions.compile(work.at, unfinished(work))]
+        with self._engine.read() as connection:
+            made = None if step is None else 0
+            if step is not None and self._keeps_receipts(connection):
+                made = self._receipts.stubs(connection, step)
+            return self._deletes.blockers(connection, ready.kept, work.at, where, made)
+
+    def pointers_between(self, ats: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        with self._engine.read() as connection:
+            return tuple(pointers_between(connection, ats, self._tables.table))
 
     def prepare_receipts(self) -> None:
         self._need(Capability.RECEIPTS, "keeps no receipts: kept.yaml refuses them")
@@ -178,7 +222,10 @@ class SqlStore:
 
     def receipt_of(self, receipt: Receipt) -> int | None:
         with self._engine.read() as connection:
-            return self._receipts.find(connection, receipt) if self._keeps_receipts(connection) else None
+            slip = self._slip(receipt)
+            if self._partitions is not None and self._partitions.is_under_way(connection, slip):
+                return None  # counted, and not cleared away yet: `act` does that
+            return slip.found(connection)
 
     def drop_receipts(self, step: str) -> None:
         with self._engine.write() as connection:
@@ -193,7 +240,7 @@ class SqlStore:
             return
         found = self._found(table, condition)
         with self._engine.read() as connection, self._streaming(connection, found) as rows:
-            yield from (_plain_record(table, row) for row in rows)
+            yield from (plain_record(table, row) for row in rows)
 
     def values(self, at: str, field: str, where: Condition) -> Iterator[str]:
         table, condition = self._tables.table(at), self._conditions.compile(at, where)
@@ -202,82 +249,34 @@ class SqlStore:
             column = in_unicode(column)  # its collation may take two values for one
         found = sa.select(column).where(condition, column.is_not(None)).distinct().order_by(column)
         with self._engine.read() as connection, self._streaming(connection, found) as rows:
-            yield from (text for (value,) in rows if (text := str(_plain(value))) != "")
+            yield from (text for (value,) in rows if (text := str(plain(value))) != "")
 
     def stream(
         self, at: str, fields: Sequence[str], where: Condition, after: str | None = None
     ) -> Generator[Streamed, None, None]:
         """Page by page along the key: no transaction stays open, however slowly the caller reads."""
         table, condition = self._tables.table(at), self._conditions.compile(at, where)
-        yield from stream_pages(self._engine, table, fields, condition, after, plain=_plain)
+        yield from stream_pages(self._engine, table, fields, condition, after, plain=plain)
 
     def sample(self, at: str, where: Condition, *, limit: int = 10) -> list[Mapping[str, Any]]:
         table, condition = self._tables.table(at), self._conditions.compile(at, where)
         with self._engine.read() as connection:
             rows = connection.execute(self._found(table, condition).limit(limit)).all()
-        return [_plain_record(table, row) for row in rows]
+        return [plain_record(table, row) for row in rows]
 
-    def findings(self, at: str) -> tuple[str, ...]:
+    def findings(self, at: str, *, times: Sequence[TimeField] = (), period: timedelta | None = None) -> tuple[str, ...]:
         """What a person should know before work on this table: what forbids it, and what makes it slow."""
-        table = self._tables.table(at)
-        if table.obstacle is not None:
-            return (f"{at} {table.obstacle}: nothing can be deleted from it or changed in it.",)
-        with self._engine.read() as connection:
-            slow = unindexed(connection, table.pointers)
-        found = [
-            f"No index begins with {', '.join(pointer.fields)} of {pointer.table.name}, whose foreign key "
-            f"{pointer.name} points at {at}: each delete here reads all of {pointer.table.name}."
-            for pointer in slow
-        ]
-        if not table.primary_key:
-            found.append(f"{at} has no primary key: a stream of it cannot be taken up again.")
-        return tuple(found)
+        return find_findings(self._engine, self._tables.table(at), self._partitions, times)
+
+    def reclaim(self, at: str) -> str:
+        """Give back the space of rows that went; says what was done."""
+        return reclaim_space(self._engine, self._tables.table(at))
 
     def left_for_later(self, at: str) -> tuple[str, ...]:
         return ()
 
     def close(self) -> None:
         self._engine.close()
-
-    def _prepare(self, work: Work) -> _Ready:
-        """Built once for the batches of half a minute, like what is known of the table."""
-        known = self._ready.get(work)
-        if known is not None and time.monotonic() - known.since <= KNOWN_SECONDS:
-            return known
-        table = self._tables.table(work.at)
-        search, exact = (
-            self._conditions.compile_search(work.at, work.where),
-            self._conditions.compile(work.at, work.where),
-        )
-        more, values = self._writes(work, table)
-        search_all, exact_all = [search, *more], [exact, *more]
-        rolls_up = self._roll_up(work, table, exact_all) if work.deed is Deed.AGGREGATE else None
-        ready = _Ready(
-            since=time.monotonic(), table=table, search=search_all, exact=exact_all, values=values, rolls_up=rolls_up
-        )
-        self._ready = {work: ready}
-        return ready
-
-    def _writes(self, work: Work, table: KnownTable) -> tuple[list[sa.ColumnElement[bool]], Mapping[str, Any]]:
-        """What must hold besides for a row to be changed, so that a batch done twice changes nothing; and what is written."""
-        if work.deed in (Deed.DELETE, Deed.AGGREGATE):
-            return unpointed(table), {}
-        if work.deed is Deed.REDACT:
-            return [sa.or_(*(is_filled(table, name) for name in work.fields))], redactions(table, work.fields)
-        if work.deed is Deed.CORRECT:
-            wrong = (differs(table, name, value) for name, value in work.corrections)
-            return [sa.or_(*wrong)], corrections(table, work.corrections)
-        if work.field is None or work.value is None:
-            raise KeptError(f"{work.at}: to set a time takes a field and a value.")
-        value = written(self._form_to_write(table, work.field, work.order_by), work.value)
-        return [table.column(work.field.name).is_(None)], {work.field.name: value}
-
-    def _roll_up(self, work: Work, table: KnownTable, exact: list[sa.ColumnElement[bool]]) -> RollUp | None:
-        form = self._form(work.at, work.order_by) if work.order_by is not None else None
-        closed = self._conditions.compile(work.at, unfinished(work))
-        if form is None or work.totals is None:
-            return None  # no record has a time yet
-        return RollUp(work, table, self._tables.table(work.totals.into), form, [*exact, closed])
 
     def _form(self, at: str, field: TimeField) -> TimeForm | None:
         known = self._forms.get((at, field))
@@ -288,20 +287,6 @@ class SqlStore:
             form = find_form(connection, table, field, self._dialect)
         if form is not None:  # the first value decides, and it may come any moment
             self._forms[(at, field)] = (time.monotonic(), form)
-        return form
-
-    def _form_to_write(self, table: KnownTable, field: TimeField, sibling: TimeField | None) -> TimeForm:
-        """A column nobody has written to yet is written like the record's own time, where that is of the same type."""
-        form = self._form(table.at, field)
-        if form is None and sibling is not None and table.family(field.name) is table.family(sibling.name):
-            form = self._form(table.at, sibling)
-        if form is None and table.family(field.name) in (Family.TEXT, Family.BLOB):
-            form = TimeForm(kind=Kind.TEXT, word="iso", suffix="Z")
-        if form is None:
-            raise CannotCompare(
-                f"{table.at}.{field.name} has no value yet, so how it writes times is not known.",
-                remedy=f"Say it in kept.yaml: {{field: {field.name}, as: epoch_s}}, or epoch_ms or epoch_us.",
-            )
         return form
 
     def _found(self, table: KnownTable, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
@@ -331,11 +316,14 @@ class SqlStore:
         while True:
             with self._engine.read() as connection:
                 rows = connection.execute(page.where(*after)).all()
-            yield from (_plain_record(table, row) for row in rows)
+            yield from (plain_record(table, row) for row in rows)
             if len(rows) < PAGE_ROWS:
                 return
             last = [sa.literal(value, sa.types.NullType()) for value in rows[-1][len(table.fields) :]]
             after = [compare_key(self._dialect, key, last, operator.gt)]
+
+    def _slip(self, receipt: Receipt | None) -> Slip:
+        return Slip(self._receipts, receipt, self._keeps_receipts, self._clock.now)
 
     def _keeps_receipts(self, connection: sa.Connection) -> bool:
         if not self._receipts_seen and Capability.RECEIPTS in self.capabilities:
@@ -346,14 +334,14 @@ class SqlStore:
         self._receipts_seen = False
         self._tables.forget()
         self._forms.clear()
-        self._ready.clear()
+        self._ready.forget()
 
     def _need(self, capability: Capability, problem: str) -> None:
         if capability not in self.capabilities:
             raise KeptError(f"The store {self.name} {problem}.", remedy="Set receipts: true, or go on without them.")
 
 
-def _change(connection: sa.Connection, work: Work, ready: _Ready, batch: Batch) -> int:
+def _change(connection: sa.Connection, work: Work, ready: Ready, batch: Batch) -> int:
     if ready.rolls_up is not None:
         return ready.rolls_up.act(connection, batch)
     bounds = BatchKey(ready.table, work.where).within(batch.low, batch.high)
@@ -367,26 +355,6 @@ def _capabilities(dialect: str, *, receipts: bool) -> frozenset[Capability]:
     return frozenset(Capability) - lacking
 
 
-def _plain_record(table: KnownTable, row: sa.Row[Any]) -> Mapping[str, Any]:
-    values = {field.name: _plain(value) for field, value in zip(table.fields, row, strict=False)}
-    if table.dialect == "mariadb":  # its instants come without a zone; the session's is UTC
-        for name, value in values.items():
-            if isinstance(value, datetime) and table.families[name] is Family.TIMESTAMPTZ:
-                values[name] = value.replace(tzinfo=UTC)
-    return values
-
-
 def _count_of(condition: sa.ColumnElement[bool]) -> Any:
     """How many rows hold it; MariaDB knows no FILTER."""
     return sa.func.count(sa.case((condition, sa.literal_column("1"))))
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no word for becomes text; what the contract names stays as it is."""
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, dict | list):
-        return json.dumps(value, default=str, ensure_ascii=False, sort_keys=True)
-    return str(value)

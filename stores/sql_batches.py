@@ -2,9 +2,11 @@
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import limit
 
 from core.errors import KeptError
 from stores.conditions import Before, Condition, conjuncts
@@ -15,6 +17,10 @@ from stores.sql_tables import KnownTable
 
 # What a delete does to rows that point here without harming them; every other pointer keeps the row it points at.
 _HARMLESS = ("SET NULL", "SET DEFAULT")
+_DENSE = 0.8
+
+
+_FIRST = "first"
 
 
 class BatchKey:
@@ -60,6 +66,25 @@ class BatchKey:
         columns: list[sa.ColumnElement[Any]] = list(inner.c)
         found = sa.select(*map(self._encoded, self.names, columns))
         return self._one(connection, found.order_by(*(column.desc() for column in columns)).limit(1))
+
+    def by_time(
+        self, connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]], condition: Condition, *, latest: bool
+    ) -> Any:
+        """The key of the matching row with the latest or the earliest time, which an index on the time gives; None where no
+        row matches, and without a time that is compared."""
+        times = [part.field.name for part in conjuncts(condition) if isinstance(part, Before)]
+        if not self.counts or not times or times[0] not in self._table.families:
+            return None
+        found = sa.select(*map(self._encoded, self.names, self.columns)).where(*where)
+        column = self._table.clause.c[times[0]]
+        return self._one(connection, found.order_by(column.desc() if latest else column).limit(1))
+
+    @property
+    def counts(self) -> bool:
+        """Is the key one column of whole numbers, each of which one row has at most?"""
+        if not self._table.key or len(self.names) != 1:
+            return False
+        return self._dialect == "sqlite" or self._table.families.get(self.names[0]) is Family.INTEGER
 
     def _one(self, connection: sa.Connection, found: sa.Select[Any]) -> Any:
         row = connection.execute(found).first()
@@ -107,11 +132,22 @@ def compare_key(
     return sa.and_(first <= value, sa.or_(first < value, rest))
 
 
+@dataclass(kw_only=True)
+class _Course:
+    """How one work goes along its key. `end`: the key it goes up to; `sure`: no matching row had a greater one when that was
+    asked. `dense`: in the last batch nearly every number between the bounds was a row that matched."""
+
+    end: Any
+    sure: bool
+    dense: bool = False
+
+
 class Batches:
     """Finds batch after batch; remembers how far a work reaches, so that the rows behind it are not looked at."""
 
     def __init__(self) -> None:
-        self._ends: dict[Work, Any] = {}
+        self._courses: dict[Work, _Course] = {}
+        self._stuck: set[str] = set()
 
     def next(
         self,
@@ -128,26 +164,96 @@ class Batches:
         if after is None and not self._any(connection, table, exact):
             return None
         if not key.columns:
+            return self._first_ones(table, work, after, any_left=lambda: self._any(connection, table, exact))
+        course = self._courses.get(work.matter)
+        if after is None or course is None:
+            course = self._begin(connection, key, work, search)
+        if course.sure and low == course.end:
+            return None
+        return self._within(connection, key, course, low, search, work)
+
+    def _first_ones(
+        self, table: KnownTable, work: Work, after: Batch | None, *, any_left: Callable[[], bool]
+    ) -> Batch | None:
+        """Without anything to go along: on MariaDB the first rows that match, again and again; else all at once."""
+        if table.dialect != "mariadb" or table.pointers:
             return Batch(low=None, high=None) if after is None else None
-        if after is None or work not in self._ends:
-            self._remember(work, key.last(connection, [*key.within(low, None), *search]))
-        end = self._ends[work]
-        if end is None or low == end:
+        if after is None:
+            self._stuck.discard(work.at)
+        elif work.at in self._stuck or not any_left():
             return None
-        remaining = [*key.within(low, end), *search]
-        high = key.nth(connection, remaining, work.batch_rows)
-        if high is None and key.nth(connection, remaining, 1) is None:
+        return Batch(low=None, high={_FIRST: work.batch_rows})
+
+    def note(self, work: Work, batch: Batch, rows: int) -> None:
+        """How many rows a batch had, so that the next one need not be searched for where the key counts them up."""
+        if is_of_first(batch) and not rows:
+            self._stuck.add(work.at)
+        course = self._courses.get(work.matter)
+        if course is not None:
+            whole = isinstance(batch.low, int) and isinstance(batch.high, int)
+            course.dense = whole and rows >= _DENSE * (batch.high - batch.low)
+
+    def _begin(
+        self, connection: sa.Connection, key: BatchKey, work: Work, search: Sequence[sa.ColumnElement[bool]]
+    ) -> _Course:
+        """Up to the key of the youngest row that matches, which mostly is the greatest; else up to the greatest."""
+        end = key.by_time(connection, search, work.where, latest=True)
+        course = _Course(end=end, sure=False)
+        if end is None:
+            course = _Course(end=key.last(connection, search), sure=True)
+        if len(self._courses) >= 64:
+            self._courses.clear()
+        self._courses[work.matter] = course
+        return course
+
+    def _within(
+        self,
+        connection: sa.Connection,
+        key: BatchKey,
+        course: _Course,
+        low: Any,
+        search: Sequence[sa.ColumnElement[bool]],
+        work: Work,
+    ) -> Batch | None:
+        if course.end is None:
             return None
-        return Batch(low=low, high=end if high is None else high)
+        rows = work.batch_rows
+        if course.dense and key.counts and isinstance(low, int) and low + rows < course.end:
+            return Batch(low=low, high=low + rows)  # at most so many rows have a whole number in between as their key
+        remaining = [*key.within(low, course.end), *search]
+        high = key.nth(connection, remaining, rows)
+        if high is not None:
+            return Batch(low=low, high=high)
+        if course.sure or low is not None:
+            if key.nth(connection, remaining, 1) is not None:
+                return Batch(low=low, high=course.end)
+            # the index on the time walks past what went, which makes the read-back that follows a short one
+            if course.sure or key.by_time(connection, search, work.where, latest=False) is None:
+                return None
+        # where the youngest row led, others may have greater keys
+        course.end, course.sure = key.last(connection, [*key.within(low, None), *search]), True
+        return self._within(connection, key, course, low, search, work)
 
     def _any(self, connection: sa.Connection, table: KnownTable, exact: Sequence[sa.ColumnElement[bool]]) -> bool:
         found = sa.select(sa.literal(1)).select_from(table.clause).where(*exact).limit(1)
         return connection.scalar(found) is not None
 
-    def _remember(self, work: Work, end: Any) -> None:
-        if len(self._ends) >= 64:
-            self._ends.clear()
-        self._ends[work] = end
+
+def is_of_first(batch: Batch) -> bool:
+    """Is it of the first rows that match, however many of them an earlier try has done?"""
+    return isinstance(batch.high, dict) and _FIRST in batch.high
+
+
+def change_first(
+    connection: sa.Connection,
+    work: Work,
+    table: KnownTable,
+    batch: Batch,
+    where: Sequence[sa.ColumnElement[bool]],
+    values: Mapping[str, Any],
+) -> int:
+    """Do so many of the rows that match; a deed done twice does others, and none of them twice."""
+    return connection.execute(deed_statement(work, table, where, values).ext(limit(batch.high[_FIRST]))).rowcount
 
 
 def deed_statement(

@@ -11,7 +11,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.settings import TimeField
-from stores.conditions import AllOf, AnyOf, Before, Condition, Differs, Filled, Not, OneOf, Through, Unset, conjuncts
+from stores.conditions import (
+    AllOf,
+    AnyOf,
+    Before,
+    Condition,
+    Differs,
+    Filled,
+    Not,
+    OneOf,
+    Tells,
+    Through,
+    Unset,
+    conjuncts,
+)
+from stores.sql_anonymise import tells
 from stores.sql_deeds import differs, is_filled, untyped
 from stores.sql_families import Family
 from stores.sql_mariadb import can_hold, in_unicode
@@ -43,6 +57,10 @@ class SqlConditions:
         table = self._table_of(at)
         return self._compile(table, table.clause, condition)
 
+    def compile_over(self, at: str, source: sa.FromClause, condition: Condition) -> sa.ColumnElement[bool]:
+        """The condition over another name of the table."""
+        return self._compile(self._table_of(at), source, condition)
+
     def compile_search(self, at: str, condition: Condition) -> sa.ColumnElement[bool]:
         """What holds wherever the condition holds, and little else: it finds the bounds of batches, which then hold the
         condition itself. Looking at what each text looks like costs as much as finding it."""
@@ -67,6 +85,8 @@ class SqlConditions:
                 return table.column(name, source).is_(None)
             case Filled(field=name):
                 return is_filled(table, name, source)
+            case Tells(field=name):
+                return tells(table, name, source)
             case Differs(field=name, value=value):
                 return differs(table, name, value, source)
             case Through():

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from psycopg.adapt import Loader
 from sqlalchemy import exc
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, KeptError
 from stores import sql_mariadb
 from stores.contract import StoreBusy
 from stores.sql_errors import Telling
@@ -23,6 +23,8 @@ CONNECT_SECONDS = 5
 CACHE_KIB = 65_536
 # A count over a large table may take its time; a batch that takes longer than a minute is too large for its table.
 READ_TIMEOUT_MS, ACT_TIMEOUT_MS = 600_000, 60_000
+# Servers look for deadlocks after a second: who has given up by then is in none.
+GIVE_WAY_MS = 50
 _SETTINGS = {
     "statement_timeout": str(READ_TIMEOUT_MS),
     # without it the server goes on with the statement of a client that died
@@ -40,6 +42,7 @@ class SqlEngine:
         self, name: str, url: str, *, lock_seconds: float = LOCK_SECONDS, connect_seconds: int = CONNECT_SECONDS
     ) -> None:
         self.name = name
+        self.lock_seconds = lock_seconds
         parsed = sa.make_url(url)
         self.dialect = parsed.get_backend_name()
         if self.dialect == "sqlite":
@@ -59,6 +62,11 @@ class SqlEngine:
         self._telling = Telling(name, self.dialect)
         self._identity: tuple[int, int] | None = None
 
+    @property
+    def path(self) -> Path | None:
+        """SQLite's file."""
+        return self._path
+
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One consistent look, rolled back at the end."""
@@ -67,19 +75,38 @@ class SqlEngine:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """One transaction: committed at the end of the block, rolled back by any error."""
+    def write(self, *, gives_way: bool = False) -> Iterator[sa.Connection]:
+        """One transaction: committed at the end of the block, rolled back by any error. `gives_way`: it hardly waits for a
+        lock, so that no program that waits for one of its locks is ever the one to be ended by a deadlock."""
         with self._answering(), self._connect(kept_write=True) as connection, connection.begin():
             self._limit(connection, ACT_TIMEOUT_MS)
+            if gives_way and self.dialect == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {GIVE_WAY_MS}")
+            elif self.dialect == "mariadb":
+                sql_mariadb.limit_locks(connection, 0 if gives_way else self.lock_seconds)
             yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[sa.Connection]:
+        """For what may stand in no transaction: each statement commits by itself. The connection is not used again, so what
+        is set on it ends with it."""
+        with self._answering(), self._connect(kept_alone=True) as connection:
+            try:
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+            finally:
+                connection.invalidate()
+
+    def told(self, error: exc.DBAPIError) -> KeptError:
+        """A driver's error in the store's own words, for who goes on after it."""
+        return self._telling.told(error)
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _connect(self, *, kept_write: bool = False) -> sa.Connection:
+    def _connect(self, **options: bool) -> sa.Connection:
         if self._path is not None:
             self._notice_another_file(self._path)
-        return self._engine.connect().execution_options(kept_write=kept_write)
+        return self._engine.connect().execution_options(**options)
 
     def _limit(self, connection: sa.Connection, milliseconds: int) -> None:
         if self.dialect == "mariadb":
@@ -137,8 +164,9 @@ def _make_sqlite(path: Path, lock_seconds: float) -> sa.Engine:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("kept_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("kept_alone", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("kept_write", False) else "BEGIN")
 
 
 def _make_postgresql(url: sa.URL, lock_seconds: float, connect_seconds: int) -> sa.Engine:

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import exc
 
 from core.errors import KeptError
-from stores.contract import CollectionMissing, FieldMissing, NotPermitted, StoreBusy, StoreUnreachable
+from stores.contract import CollectionMissing, FieldMissing, NotPermitted, Refused, StoreBusy, StoreUnreachable
 
 _CHANGED = "Compare the map with the schema: `kept doctor` names what does not fit."
 _BUSY_STATES = {"55P03": "a lock was not given in time", "57014": "a time limit was reached", "40P01": "a deadlock"}
@@ -30,7 +30,13 @@ _MISSING_CODES: Final[Mapping[int, type[KeptError]]] = {
     1054: FieldMissing,
 }
 _REFUSED_CODES: Final = {1451, 1452, 1062, 1048, 4025, 1364}
-_FORBIDDEN_CODES: Final = {1142, 1143, 1370, 1227, 1290}
+_RAISED_STATE: Final = "P0001"
+_RAISED_CODE: Final = 1644
+_FORBIDDEN_CODES: Final = {1142, 1143, 1370, 1227}
+_READ_ONLY_STATE: Final = "25006"
+_FULL_STATE: Final = "53100"
+_FULL_CODES: Final = {1021, 1114}
+_READ_ONLY_CODES: Final = {1290, 1792, 1836}
 _NO_ENTRY_CODES: Final = {1044, 1045, 1698, 1862, 4151}
 _MISFIT_CODES: Final = {1264, 1265, 1292, 1366, 1406, 3140}
 _AWAY_CODES: Final = {0, 1040, 1049, 1053, 1129, 1130}
@@ -79,8 +85,14 @@ class Telling:
             return self._lacks(_MISSING_STATES[state])
         if isinstance(error, exc.IntegrityError):
             return self._refused(str(getattr(getattr(original, "diag", None), "constraint_name", None) or "unnamed"))
+        if state == _RAISED_STATE:
+            return self._refused("of a trigger")
         if state == "42501":
             return self._not_permitted(text)
+        if state == _READ_ONLY_STATE:
+            return self._read_only()
+        if state == _FULL_STATE:
+            return self._full()
         if state[:2] == "22":
             return self._does_not_fit()
         if state in ("28000", "28P01") or _REFUSED_ENTRY.search(str(original)):
@@ -99,6 +111,12 @@ class Telling:
         if code in _REFUSED_CODES:
             found = _CONSTRAINT.search(text)
             return self._refused(next((name for name in found.groups() if name), "unnamed") if found else "unnamed")
+        if code == _RAISED_CODE:
+            return self._refused("of a trigger")
+        if code in _READ_ONLY_CODES:
+            return self._read_only()
+        if code in _FULL_CODES:
+            return self._full()
         if code in _FORBIDDEN_CODES:
             return self._not_permitted(text)
         if code in _NO_ENTRY_CODES:
@@ -118,8 +136,10 @@ class Telling:
             return kind(f"The store {self._name} has {text}.", remedy=_CHANGED)
         if isinstance(original, sqlite3.IntegrityError):
             return self._refused(text.removesuffix(" failed").removesuffix(" constraint"))
+        if "is full" in text:
+            return self._full()
         if "readonly" in text:
-            return KeptError(
+            return NotPermitted(
                 f"The file of the store {self._name} is read-only.", remedy="Give Kept the right to write it."
             )
         return self.unreachable(text)
@@ -128,17 +148,29 @@ class Telling:
         return kind(f"The store {self._name} lacks a table or a column that was there before.", remedy=_CHANGED)
 
     def _refused(self, constraint: str) -> KeptError:
-        return KeptError(
+        return Refused(
             f"The store {self._name} refused this: the constraint {constraint} forbids it. Nothing of this batch was changed.",
             remedy="Cover the records that the constraint protects by a clause of their own, or change the constraint.",
         )
 
     def _not_permitted(self, text: str) -> NotPermitted:
         found = _FORBIDDEN_NAME.search(text.strip())
-        what = f" on {found[1].replace('`', '')}" if found else ""
+        name = found[1].replace("`", "") if found else ""
         return NotPermitted(
-            f"The store {self._name} does not permit this to its user{what}.",
-            remedy="Grant it SELECT, UPDATE and DELETE on the mapped tables.",
+            f"The store {self._name} does not permit this to its user{f' on {name}' if name else ''}.",
+            remedy=f"Its owner runs GRANT SELECT, UPDATE, DELETE ON {name or 'each mapped table'} TO that user.",
+        )
+
+    def _full(self) -> StoreUnreachable:
+        return StoreUnreachable(
+            f"The disk of the store {self._name} is full. This batch was rolled back.",
+            remedy="Make room, and run the same command again: what was done stands.",
+        )
+
+    def _read_only(self) -> NotPermitted:
+        return NotPermitted(
+            f"The database of the store {self._name} is read-only, or a replica: it takes no changes.",
+            remedy="Name the primary in the store's url, or make the database writable.",
         )
 
     def _does_not_fit(self) -> KeptError:

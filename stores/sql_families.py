@@ -64,6 +64,8 @@ def type_word(kind: sa.types.TypeEngine[Any]) -> str:
     """The store's own word for a type."""
     if isinstance(kind, sa.types.NullType):
         return "unknown"
+    if isinstance(kind, sa.DateTime) and kind.timezone:
+        return "timestamptz"
     try:
         return str(kind).lower()
     except sa.exc.CompileError:

@@ -74,6 +74,11 @@ def limit_statements(connection: sa.Connection, seconds: float) -> None:
     connection.exec_driver_sql(f"SET SESSION max_statement_time = {seconds}")
 
 
+def limit_locks(connection: sa.Connection, seconds: float) -> None:
+    """How long a transaction of this session waits for a row; 0: not at all."""
+    connection.exec_driver_sql(f"SET SESSION innodb_lock_wait_timeout = {math.ceil(seconds)}")
+
+
 def abandon(connection: sa.Connection, result: sa.CursorResult[Any]) -> None:
     """Leaves a streamed result where it is: closed in order, the driver would read all the rest of it first."""
     unread = getattr(result.cursor, "_result", None)

@@ -1,5 +1,6 @@
 """The foreign keys that point at a table of a SQL store, and whether an index serves them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -7,7 +8,8 @@ import sqlalchemy as sa
 
 @dataclass(frozen=True, kw_only=True)
 class Pointer:
-    """A foreign key of another table (or this one) that points here. `action`: what a delete here would do there."""
+    """A foreign key of another table (or this one) that points here. `action`: what a delete here would do there.
+    `full`: all of its fields are NULL, or none is (MATCH FULL)."""
 
     name: str
     table: sa.TableClause
@@ -15,6 +17,7 @@ class Pointer:
     to_fields: tuple[str, ...]
     action: str
     own: bool  # the table points at itself
+    full: bool = False
 
 
 def find_pointers(dialect: str, connection: sa.Connection, name: str, schema: str | None) -> tuple[Pointer, ...]:
@@ -27,11 +30,12 @@ def find_pointers(dialect: str, connection: sa.Connection, name: str, schema: st
 def unindexed(connection: sa.Connection, pointers: tuple[Pointer, ...]) -> tuple[Pointer, ...]:
     """The pointers that no index of their own table begins with: each delete here reads that whole table."""
     inspector = sa.inspect(connection)
-    return tuple(pointer for pointer in pointers if not _is_indexed(inspector, pointer))
+    return tuple(pointer for pointer in pointers if not is_indexed(inspector, pointer.table, pointer.fields))
 
 
-def _is_indexed(inspector: sa.Inspector, pointer: Pointer) -> bool:
-    name, schema = pointer.table.name, pointer.table.schema
+def is_indexed(inspector: sa.Inspector, table: sa.TableClause, fields: Sequence[str]) -> bool:
+    """Does a whole index begin with these columns?"""
+    name, schema = table.name, table.schema
     keys = [list(inspector.get_pk_constraint(name, schema)["constrained_columns"] or ())]
     keys += [list(found["column_names"]) for found in inspector.get_unique_constraints(name, schema)]
     keys += [
@@ -39,7 +43,7 @@ def _is_indexed(inspector: sa.Inspector, pointer: Pointer) -> bool:
         for found in inspector.get_indexes(name, schema)
         if not any(option.endswith("_where") for option in found.get("dialect_options", {}))
     ]
-    wanted = set(pointer.fields)
+    wanted = set(fields)
     return any(set(key[: len(wanted)]) == wanted for key in keys)
 
 
@@ -76,6 +80,7 @@ def _in_postgresql(connection: sa.Connection, name: str, schema: str | None) -> 
             to_fields=tuple(row.to_fields),
             action={"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}.get(row.action, "NO ACTION"),
             own=row.own,
+            full=row.matched == "f",
         )
         for row in rows
     )
@@ -108,7 +113,7 @@ WHERE m.type = 'table' AND f."table" = :name COLLATE NOCASE ORDER BY m.name, f.i
 """
 _POSTGRESQL_POINTERS = """
 SELECT c.conname AS name, child.relname AS child, space.nspname AS child_schema, c.confdeltype::text AS action,
-       c.conrelid = c.confrelid AS own,
+       c.conrelid = c.confrelid AS own, c.confmatchtype::text AS matched,
        ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY AS k(number, place)
              JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number ORDER BY k.place) AS fields,
        ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY AS k(number, place)

@@ -1,5 +1,6 @@
 """The table `kept_receipts` in a SQL store: what a batch did, committed together with the batch."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -49,8 +50,53 @@ class SqlReceipts:
                 remedy="Nothing is lost: its receipt says what it did.",
             ) from error
 
+    def write_stubs(self, connection: sa.Connection, receipt: Receipt, stubs: int, at: datetime) -> None:
+        """How many of a batch's records were only emptied stands under the batch's number below zero."""
+        if stubs:
+            self.write(connection, Receipt(step=receipt.step, batch=-receipt.batch), stubs, at)
+
+    def stubs(self, connection: sa.Connection, step: str) -> int:
+        """All that the batches of a step only emptied."""
+        found = sa.select(sa.func.sum(self._table.c.rows))
+        return int(connection.scalar(found.where(self._table.c.step == step, self._table.c.batch < 0)) or 0)
+
     def drop(self, connection: sa.Connection, step: str) -> None:
         connection.execute(self._table.delete().where(self._table.c.step == step))
 
     def _is(self, receipt: Receipt) -> tuple[sa.ColumnElement[bool], ...]:
         return self._table.c.step == receipt.step, self._table.c.batch == receipt.batch
+
+
+class Slip:
+    """The receipt of one batch; it is blank, and does nothing, where none is asked for or the store keeps none."""
+
+    def __init__(
+        self,
+        receipts: SqlReceipts,
+        receipt: Receipt | None,
+        keeps: Callable[[sa.Connection], bool],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._receipts = receipts
+        self._receipt = receipt
+        self._keeps = keeps
+        self._now = now
+
+    @property
+    def words(self) -> str:
+        """What tells this batch from every other one; '' for a blank slip."""
+        return f"{self._receipt.step}/{self._receipt.batch}" if self._receipt else ""
+
+    def found(self, connection: sa.Connection) -> int | None:
+        """The count that was committed with the batch."""
+        if self._receipt is None or not self._keeps(connection):
+            return None
+        return self._receipts.find(connection, self._receipt)
+
+    def write(self, connection: sa.Connection, rows: int, *, stubs: int = 0) -> bool:
+        """False where no receipt is kept. `stubs`: so many of the rows were only emptied."""
+        if self._receipt is None or not self._keeps(connection):
+            return False
+        self._receipts.write(connection, self._receipt, rows, self._now())
+        self._receipts.write_stubs(connection, self._receipt, stubs, self._now())
+        return True

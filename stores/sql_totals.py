@@ -96,7 +96,7 @@ class RollUp:
         values: dict[str, Any] = {self._period: self._label(start)}
         values |= {name: self._table.column(name) for name in groups}
         for field in self._into.fields:
-            if field.name in values or field.generated:
+            if field.name in values or field.generated or field.name in self._into.primary_key:
                 continue
             if field.name == ROWS:
                 values[ROWS] = sa.func.count()

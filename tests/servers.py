@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -38,12 +38,20 @@ CHROMIUM_FLAGS = (
     "--disable-dev-shm-usage",
 )
 POSTGRES_ROOT = Path("/usr/lib/postgresql")
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 8 << 30
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
 
 class MissingServerError(Exception):
     """A server that the tests need is not installed, or does not start: tests fail with this, none is skipped."""
+
+
+def roomy_folder() -> Path:
+    """Where files go that need not outlive a run: into memory where all of a run fits, as no disk makes a database so fast."""
+    fits = os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    return MEMORY if fits else Path("/tmp")
 
 
 def free_port() -> int:
@@ -70,10 +78,10 @@ class Postgres:
             connection.execute(statement.encode())
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """The URL of an empty database that is dropped at the end, whoever is still connected to it."""
+    def fresh_database(self, template: str = "template0") -> Iterator[str]:
+        """The URL of an empty database, or a copy of another, that is dropped at the end, whoever is still connected to it."""
         name = f"t_{uuid.uuid4().hex}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE template0")
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         try:
             yield self.url(name)
         finally:
@@ -103,10 +111,13 @@ def find_postgres(root: Path = POSTGRES_ROOT) -> Path:
 
 
 @contextmanager
-def run_postgres(*, fsync: bool = False, under: Path = Path("/tmp")) -> Iterator[Postgres]:
+def run_postgres(
+    *, fsync: bool = False, under: Path = Path("/tmp"), settings: Mapping[str, str] | None = None
+) -> Iterator[Postgres]:
     """Makes a cluster in a folder of its own, starts it, and stops and removes it at the end, whatever happened.
 
-    `under` is where the folder goes; when root runs this, the user postgres must be able to enter it.
+    `under` is where the folder goes; when root runs this, the user postgres must be able to enter it. `settings`: what
+    postgresql.conf would say besides.
     """
     binaries = find_postgres()
     folder = Path(tempfile.mkdtemp(prefix="kept-postgres-", dir=under))
@@ -115,7 +126,7 @@ def run_postgres(*, fsync: bool = False, under: Path = Path("/tmp")) -> Iterator
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         _make_cluster(binaries, folder)
-        with _serve_cluster(binaries, folder, fsync=fsync) as cluster:
+        with _serve_cluster(binaries, folder, fsync=fsync, more=settings or {}) as cluster:
             yield cluster
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -143,7 +154,7 @@ def _make_cluster(binaries: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _serve_cluster(binaries: Path, folder: Path, *, fsync: bool) -> Iterator[Postgres]:
+def _serve_cluster(binaries: Path, folder: Path, *, fsync: bool, more: Mapping[str, str]) -> Iterator[Postgres]:
     cluster = Postgres(port=free_port(), version=int(binaries.parent.name))
     settings = {
         "listen_addresses": "127.0.0.1",
@@ -152,6 +163,7 @@ def _serve_cluster(binaries: Path, folder: Path, *, fsync: bool) -> Iterator[Pos
         "timezone": "UTC",
         "fsync": "on" if fsync else "off",
         "full_page_writes": "on" if fsync else "off",
+        **more,
     }
     words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     log = folder / "server.log"

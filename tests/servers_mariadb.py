@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import pymysql
 
-from tests.servers import START_SECONDS, MissingServerError, free_port, stop
+from tests.servers import START_SECONDS, MissingServerError, free_port, roomy_folder, stop
 
 SERVER = Path("/usr/sbin/mariadbd")
 TABLES_OF_ITS_OWN = Path("/usr/share/mysql")
@@ -35,6 +35,15 @@ _FRUGAL = (
     "--innodb-buffer-pool-size=32M",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-flush-method=nosync",
+    "--performance-schema=OFF",
+)
+# as a server is run whose data count: each commit on the disk, room for what is worked on
+_DURABLE = (
+    "--no-defaults",
+    "--user=root",
+    "--innodb-log-file-size=1G",
+    "--innodb-buffer-pool-size=1G",
+    "--innodb-flush-log-at-trx-commit=1",
     "--performance-schema=OFF",
 )
 
@@ -96,16 +105,16 @@ class MariaDB:
 
 
 @contextmanager
-def run_mariadb() -> Iterator[MariaDB]:
+def run_mariadb(*, durable: bool = False) -> Iterator[MariaDB]:
     """Makes a data folder, starts a server on it, and stops and removes both at the end, whatever happened."""
     if not SERVER.exists():
         raise MissingServerError(
             f"no {SERVER}: the Debian package mariadb-server-core is missing. Run `make setup-test`."
         )
-    folder = Path(tempfile.mkdtemp(prefix="kept-mariadb-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="kept-mariadb-", dir="/tmp" if durable else roomy_folder()))
     try:
         _make_data(folder)
-        with _serve(folder) as server:
+        with _serve(folder, _DURABLE if durable else _FRUGAL) as server:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -126,13 +135,13 @@ def _make_data(folder: Path) -> None:
 
 
 @contextmanager
-def _serve(folder: Path) -> Iterator[MariaDB]:
+def _serve(folder: Path, options: Sequence[str]) -> Iterator[MariaDB]:
     server, log = MariaDB(port=free_port()), folder / "server.log"
     words = (f"--datadir={folder / 'data'}", f"--port={server.port}", f"--socket={folder / 'sock'}")
     rest = ("--bind-address=127.0.0.1", "--skip-name-resolve", f"--pid-file={folder / 'pid'}")
     with log.open("wb") as out:
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", str(SERVER), *_FRUGAL, *words, *rest],
+            ["setpriv", "--pdeathsig", "KILL", str(SERVER), *options, *words, *rest],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

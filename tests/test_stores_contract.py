@@ -10,7 +10,7 @@ import pytest
 from core.errors import KeptError
 from core.settings import TimeField
 from stores.conditions import AllOf, AnyOf, Condition, Not, OneOf, Through, Unset
-from stores.contract import Capability, CollectionMissing, Deed, Receipt, StoreUnreachable, Work, unfinished
+from stores.contract import Capability, CollectionMissing, Deed, Explains, Receipt, StoreUnreachable, Work, unfinished
 from tests.store_worlds import (
     NOW,
     TS,
@@ -299,6 +299,35 @@ def test_redacting_takes_the_fields_and_leaves_the_record(world: World) -> None:
     records = {int(record["id"]): record for record in world.store.records(world.at, EVERYTHING)}
     assert all(records[place]["note"] == "secret" for place in range(1, 11))
     assert all(records[place]["note"] is records[place]["user_id"] is None for place in range(11, 21))
+
+
+def test_anonymising_leaves_the_record_and_nothing_that_leads_to_a_person(world: World) -> None:
+    """What may be nothing becomes nothing; each record once, batch by batch; read back, nothing tells any more."""
+    able(world, Capability.ANONYMISE)
+    rows = [(place, None if place == 12 else str(place)) for place in range(1, 21)]
+    world.put({"id": place, "user_id": user, "ts": ago(place), "note": "secret"} for place, user in rows)
+    work = Work(deed=Deed.ANONYMISE, at=world.at, where=older_than(10), fields=("note", "user_id"), batch_rows=4)
+    assert world.store.measure(world.at, unfinished(work)).rows == 10
+    done = run_through(world.store, work)
+    assert sum(rows for _, rows in done) == 10
+    assert world.store.measure(world.at, unfinished(work)).rows == 0
+    assert run_through(world.store, work) == []
+    assert world.ids() == list(range(1, 21))
+    records = {int(record["id"]): record for record in world.store.records(world.at, EVERYTHING)}
+    assert all(records[place]["note"] == "secret" for place in range(1, 11))
+    assert all(records[place]["note"] is records[place]["user_id"] is None for place in range(11, 21))
+
+
+def test_blockers_tell_of_nothing_where_nothing_is_in_the_way(world: World) -> None:
+    """Asked before and after, they change nothing."""
+    if not isinstance(world.store, Explains):
+        pytest.skip(f"a store of kind {world.store.kind} cannot say")
+    put_days(world, 50, 10)
+    work = delete_work(world.at, older_than(30))
+    assert world.store.blockers(work) == ()
+    assert world.ids() == [1, 2]
+    run_through(world.store, work)
+    assert world.store.blockers(work, "stp_1") == ()
 
 
 def test_correcting_writes_what_is_right_for_one_person(world: World) -> None:

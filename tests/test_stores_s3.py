@@ -183,7 +183,11 @@ def test_what_the_store_holds_itself_is_reported_as_held(made: Callable[[str], S
     world.write("hold", ObjectLockLegalHoldStatus="ON")
     world.write("below", "locked", ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=until)
     world.write("below", "newer")
+    foreseen = world.store.blockers(delete_work(world.prefix, EVERYTHING))  # type: ignore[attr-defined]
+    assert [(one.rows, one.stub) for one in foreseen] == [(1, False), (2, False)]
+    assert foreseen[0].why == "1 objects are held by the store (legal hold)"
     assert go(world, "", EVERYTHING) == 2
+    assert world.store.blockers(delete_work(world.prefix, EVERYTHING), "stp_1") == ()  # type: ignore[attr-defined]
     assert left(world, "") == (
         "1 objects: held by the store (legal hold)",
         f"2 objects: held by the store until {until:%Y-%m-%d} (object lock)",

@@ -1,0 +1,32 @@
+"""Many commands of Redis in one round on one connection of redis-py: all are sent, then every answer is read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis import exceptions as exc
+
+Command = Sequence[bytes | str | int]
+
+
+def each(word: str, names: Sequence[bytes], *rest: bytes | str | int) -> list[Command]:
+    """`WORD name rest` for each name."""
+    return [(word, name, *rest) for name in names]
+
+
+def talk(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    """Send all commands at once, and read the answer to each; an error of one stands in its place."""
+    try:
+        connection.send_packed_command(connection.pack_commands(commands))
+        return [_answer(connection) for _ in commands]
+    except BaseException:
+        connection.disconnect()  # an answer may still be on its way
+        raise
+
+
+def _answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except exc.ConnectionError:
+        raise
+    except exc.ResponseError as error:
+        return error
