@@ -141,6 +141,14 @@ def list_operators(session: Session) -> list[Operator]:
     return [_operator(row) for row in rows.scalars()]
 
 
+def part_with(session: Session, operator_id: str, now: datetime) -> None:
+    """An operator leaves: they sign in no more, and their sessions end. What they did keeps their id; their name goes later."""
+    row = session.get_one(OperatorRow, operator_id)
+    if row.disabled_at is not None:
+        raise Conflict("This operator has left already.", remedy="Nothing is left to do.")
+    row.disabled_at, row.session_epoch = now, row.session_epoch + 1
+
+
 def set_password(session: Session, operator_id: str, password: str) -> None:
     """Set a password (argon2id) and end every session made with the old one."""
     if len(password) < SHORTEST_PASSWORD:

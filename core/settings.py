@@ -87,12 +87,17 @@ class CollectionSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepSettings:
-    """How the scheduler runs a clause. `window` in the controller's zone; `breaker` a share of a collection, 0 to 1."""
+    """How the scheduler runs a clause. `window` in the controller's zone; `breaker` a share of a collection, 0 to 1;
+    `rate`: rows a second at most; `budget`: how long a run may take before what is left waits for the next one;
+    `reclaim`: let the stores give back space after a run."""
 
     every: timedelta = timedelta(days=1)
     window: tuple[time, time] | None = None
     profile: str = "normal"
     breaker: float = 0.2
+    rate: int | None = None
+    budget: timedelta | None = None
+    reclaim: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

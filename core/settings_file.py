@@ -31,6 +31,7 @@ STORE_KINDS = {
     "files": ("root",),
     "s3": ("bucket",),
     "redis": ("url",),
+    "http": ("recipe", "key"),
     "manual": ("contact",),
 }
 STORE_OPTIONS = {
@@ -38,8 +39,10 @@ STORE_OPTIONS = {
     "files": {"root", "delimiter"},
     "s3": {"bucket", "endpoint", "region", "key_id", "secret", "ca", "delimiter"},
     "redis": {"url", "ca"},
-    "manual": {"contact"},
+    "http": {"recipe", "key", "base", "user", "ca", "allow"},
+    "manual": {"contact", "remind", "due"},
 }
+HTTP_ALLOWS = ("http", "private")
 TIME_FORMS = ("timestamp", "iso", "date", "epoch_s", "epoch_ms", "epoch_us")
 PROFILES = ("fast", "normal", "gentle")
 EXECUTORS = ("local",)
@@ -99,6 +102,9 @@ class _Sweep(Schema):
     window = fields.Str(load_default=None, allow_none=True)
     profile = fields.Str(load_default="normal", validate=validate.OneOf(PROFILES))
     breaker = fields.Str(load_default="20%")
+    rate = fields.Int(load_default=None, allow_none=True, strict=True, validate=validate.Range(1, 10_000_000))
+    budget = fields.Str(load_default=None, allow_none=True)
+    reclaim = fields.Bool(load_default=False)
 
 
 class _Kept(Schema):
@@ -168,7 +174,7 @@ def _refuse_rest(valid: Any, root: Path, refusals: _Refusals) -> None:
         if isinstance(options, dict):
             _store(name, options, root, refusals)
     for name, options in valid.get("sweeps", {}).items():
-        if {"every", "window", "breaker", "profile"} <= set(options):
+        if {"every", "window", "breaker", "profile", "rate", "budget", "reclaim"} <= set(options):
             _sweep(name, options, refusals)
     rows = valid.get("collections", [])
     if all({"id", "at", "category", "person", "time"} <= set(row) for row in rows):
@@ -272,9 +278,39 @@ def _store(name: str, given: Mapping[str, Any], root: Path, refusals: _Refusals)
     for key in ("root", "ca"):
         if key in options:
             options[key] = str(root / str(options[key]))
+    if kind == "manual":
+        _read_waits(name, options, refusals)
+    if kind == "http":
+        _check_http(options, root, ("stores", name), refusals)
     if kind == "sql" and "url" in options:
         options["url"] = _resolve_database(str(options["url"]), root)
     return StoreSettings(name=name, kind=kind, options=options, receipts=bool(receipts))
+
+
+def _read_waits(name: str, options: dict[str, Any], refusals: _Refusals) -> None:
+    """Whom to ask, and how long they get: a mailbox, and two spans of which `remind` is not the longer."""
+    contact = str(options.get("contact", ""))
+    if contact and not re.fullmatch(r"[^@\s]+@[^@\s]+", contact):
+        refusals.add(("stores", name, "contact"), f"found {contact!r}. Write the mailbox of who does the work.")
+    spans = {}
+    for key in ("remind", "due"):
+        if key in options:
+            span = parse_span(str(options[key]), ("stores", name, key), refusals)
+            spans[key] = options[key] = span or timedelta(days=7)
+    if len(spans) == 2 and spans["remind"] > spans["due"]:
+        refusals.add(("stores", name, "remind"), "it is longer than 'due': nobody would be reminded in time.")
+
+
+def _check_http(options: dict[str, Any], root: Path, path: KeyPath, refusals: _Refusals) -> None:
+    """A recipe is a name, or a file where its name says so; what is not allowed by name is not allowed."""
+    recipe, allow = options.get("recipe", ""), options.get("allow", [])
+    if isinstance(recipe, str) and ("/" in recipe or recipe.endswith((".yaml", ".yml"))):
+        options["recipe"] = str(root / recipe)
+    if not isinstance(allow, list) or not set(map(str, allow)) <= set(HTTP_ALLOWS):
+        refusals.add((*path, "allow"), f"found {allow!r}. Write a list of: {', '.join(HTTP_ALLOWS)}.")
+    for key in ("recipe", "key", "base", "user"):
+        if key in options and not isinstance(options[key], str):
+            refusals.add((*path, key), "this is no text. Put quotes around it.")
 
 
 def _collections(loaded: Mapping[str, Any], refusals: _Refusals) -> tuple[CollectionSettings, ...]:
@@ -341,11 +377,15 @@ def _sweep(name: str, options: Mapping[str, Any], refusals: _Refusals) -> SweepS
     share = re.fullmatch(r"(\d{1,3})\s*%", options["breaker"])
     if not share or not 1 <= int(share[1]) <= 100:
         refusals.add((*path, "breaker"), f"found {options['breaker']!r}. Write a share such as 20%.")
+    budget = parse_span(options["budget"], (*path, "budget"), refusals) if options["budget"] is not None else None
     return SweepSettings(
         every=parse_span(options["every"], (*path, "every"), refusals) or timedelta(days=1),
         window=window,
         profile=options["profile"],
         breaker=int(share[1]) / 100 if share else 0.2,
+        rate=options["rate"],
+        budget=budget,
+        reclaim=options["reclaim"],
     )
 
 

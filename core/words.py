@@ -16,12 +16,12 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "yesterday": "yesterday", "tomorrow": "tomorrow", "today": "today", "now": "just now",
         "day": "1 day", "days": "{n} days", "over_day": "1 day over", "over_days": "{n} days over",
-        "moment": "under 1 s", "point": ".",
+        "moment": "under 1 s", "point": ".", "record": "1 record", "records": "{n} records",
     },
     "de": {
         "yesterday": "gestern", "tomorrow": "morgen", "today": "heute", "now": "gerade eben",
         "day": "1 Tag", "days": "{n} Tage", "over_day": "1 Tag darüber", "over_days": "{n} Tage darüber",
-        "moment": "unter 1 s", "point": ",",
+        "moment": "unter 1 s", "point": ",", "record": "1 Datensatz", "records": "{n} Datensätze",
     },
 }  # fmt: skip
 _SHORT_DAY: Final = {"en": "d MMMM", "de": "d. MMMM"}
@@ -112,6 +112,11 @@ def plural(number: int, one: str, many: str) -> str:
     return f"{count(number)}\u00a0{one if number == 1 else many}"
 
 
+def records(number: int, language: str = DEFAULT_LANGUAGE) -> str:
+    """`1 record`, `2 211 records`, joined so that no line ends between them."""
+    return _say("record" if number == 1 else "records", language).format(n=count(number)).replace(" ", "\u00a0")
+
+
 def size(octets: int, language: str = DEFAULT_LANGUAGE) -> str:
     """`4.2 MB`: bytes in decimal units, one digit after the point below ten."""
     value, unit = float(octets), "B"
@@ -182,6 +187,6 @@ def initials(name: str) -> str:
 
 _FILTERS: Final[tuple[Callable[..., Any], ...]] = (
     ago, count, day_left, due_state, exact_time, full_day, initials, long_day,
-    plural, short_day, short_time, size, span, wrap_text,
+    plural, records, short_day, short_time, size, span, wrap_text,
 )  # fmt: skip
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {one.__name__: one for one in _FILTERS}

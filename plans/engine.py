@@ -13,31 +13,37 @@ from core.errors import CheckFailed, Conflict, KeptError, WaitsForPerson
 from core.ids import new_id
 from core.leases import Leases
 from core.outbox import post
-from core.personal import mask
+from core.personal import Personal, mask
 from ledger.log import Ledger
+from plans.asking import AskWork
 from plans.build import build_sweep
+from plans.build_correction import Correction
 from plans.build_request import build_request
+from plans.clocks import earliest, refuse_wrong
+from plans.deeds import untouched
 from plans.execute import Progress, StepWork, Tools, waits_for
 from plans.holds import Holds
 from plans.leasing import HeldLease, hold_lease
+from plans.order import find_pointers
+from plans.pace import Forecast, Pace, Pacing, Timer, forecast
 from plans.people import Found, find
-from plans.plan import Plan, StepDeed, plan_json, read_plan
+from plans.plan import Plan, StepDeed, TriggerKind, plan_json, read_plan
 from plans.preview import Preview, look, preview_json, read_preview
-from plans.standing import PlanView, RunResult, get_plan, read_approval, read_results
+from plans.standing import PlanView, RunResult, get_plan, read_approval, read_progress, read_results, state_after
+from plans.staying import pins_of
 from plans.tables import FINISHED, ApprovalRow, PlanRow, PlanState, StepRow, StepState
+from plans.tasks import Tasks
 from policies.clauses import Clause, RetentionClause, Right
 from policies.cutoffs import Cutoff
-from stores.conditions import AllOf
-from stores.contract import Capability, StoreUnreachable
+from stores.contract import Asks
 from stores.datamap import DataMap
 
 log = structlog.get_logger()
-SKEW = timedelta(minutes=1)
 SAMPLES = 10
 
 
 class Plans:
-    """The engine. `batch_rows`: at most so many records a batch."""
+    """The engine. `batch_rows`: never more records a batch, whatever the profile says; `timer`: running time."""
 
     def __init__(
         self,
@@ -47,20 +53,29 @@ class Plans:
         leases: Leases,
         datamap: DataMap,
         *,
-        batch_rows: int = 5_000,
+        batch_rows: int | None = None,
+        timer: Timer | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ledger = ledger
         self._leases = leases
         self._batch_rows = batch_rows
+        self._timer = timer or Timer()
         self.datamap = datamap
         self.holds = Holds(database, clock, ledger, datamap)
+        self.tasks = Tasks(database, clock, ledger)
 
     def draft_sweep(
-        self, *, clause: RetentionClause, cutoffs: Mapping[str, Cutoff], version: int, now: datetime
+        self,
+        *,
+        clause: RetentionClause,
+        cutoffs: Mapping[str, Cutoff],
+        version: int,
+        now: datetime,
+        clauses: Sequence[Clause] = (),
     ) -> Plan:
-        """A clause's plan under the holds of this moment; not stored."""
+        """A clause's plan under the holds of this moment; not stored. `clauses`: all of the version."""
         return build_sweep(
             version=version,
             cutoffs=cutoffs,
@@ -68,6 +83,7 @@ class Plans:
             holds=self.holds.list(),
             now=now,
             clause=clause,
+            clauses=clauses,
         )
 
     def draft_request(
@@ -78,8 +94,10 @@ class Plans:
         clauses: Sequence[Clause],
         right: Right,
         identifiers: Mapping[str, Sequence[str]],
+        corrections: Sequence[Correction] = (),
     ) -> tuple[Plan, Found]:
-        """The plan of a request and where the person was found; not stored. `identifiers`: those proven, no others."""
+        """The plan of a request and where the person was found; not stored. `identifiers`: those proven, no others.
+        `corrections`: for the right to correction, what is right in which field; copies of it are found by the map."""
         found = find(self.datamap, identifiers)
         plan = build_request(
             ref=ref,
@@ -90,23 +108,24 @@ class Plans:
             datamap=self.datamap,
             holds=self.holds.list(),
             now=self._clock.now(),
+            corrections=corrections,
+            pointers=find_pointers(self.datamap, found) if right is Right.DELETION else {},
         )
         return plan, found
 
     def look(self, plan: Plan) -> Preview:
         """The preview of a plan that need not be stored; changes nothing anywhere."""
-        return look(plan, self.datamap.stores, self._clock.now())
+        holds = self.holds.list()
+        return look(plan, self.datamap.stores, self._clock.now(), lambda step: pins_of(step, holds, self.datamap))
+
+    def contact_of(self, store: str) -> Personal | None:
+        """The mailbox of who does the work in a store, where people do."""
+        found = self.datamap.stores.get(store)
+        return Personal(found.contact) if isinstance(found, Asks) else None
 
     def now(self) -> datetime:
         """The moment a sweep counts back from: the earliest that the stores' clocks and this machine's say."""
-        instants = [self._clock.now()]
-        for store in self.datamap.stores.values():
-            if Capability.OWN_CLOCK in store.capabilities:
-                try:
-                    instants.append(store.now())
-                except StoreUnreachable:
-                    continue  # its steps will say so
-        return min(instants)
+        return earliest(self.datamap.stores, self._clock.now())
 
     def sample(self, plan: Plan, *, limit: int = SAMPLES) -> dict[str, list[dict[str, str]]]:
         """A few of the records a plan would touch, by collection, masked but for the record's own time."""
@@ -118,21 +137,21 @@ class Plans:
             except KeptError:
                 continue  # the preview names it
             own = step.time.name if step.time else None
-            found[step.collection] = [
+            found.setdefault(step.collection, []).extend(
                 {
                     name: "" if value is None else str(value) if name == own else mask(value)
                     for name, value in record.items()
                 }
                 for record in records
-            ]
+            )
         return found
 
     def oldest(self, plan: Plan) -> datetime | None:
-        """The oldest record that is there, over its time or not, in the collections of a plan."""
+        """The oldest record that the plan's deeds have not been done to, over its time or not, in its collections."""
         ends = []
         for step in plan.steps:
             try:
-                ends.append(self.datamap.stores[step.store].measure(step.at, AllOf(parts=()), time=step.time).oldest)
+                ends.append(self.datamap.stores[step.store].measure(step.at, untouched(step), time=step.time).oldest)
             except KeptError:
                 continue  # the preview names it
         return min((end for end in ends if end is not None), default=None)
@@ -204,10 +223,11 @@ class Plans:
         *,
         on_progress: Progress | None = None,
         budget: timedelta | None = None,
+        pacing: Pacing | None = None,
         actor: str = "system",
     ) -> RunResult:
-        """Carry out what is left of an approved plan. Raises Conflict while another process does; WaitsForPerson without
-        an approval of exactly this plan and preview; CheckFailed when a store's clock is off."""
+        """Carry out what is left of an approved plan, as fast as `pacing` lets it. Raises Conflict while another process
+        does; WaitsForPerson without an approval of exactly this plan and preview; CheckFailed when a store's clock is off."""
         deadline = self._clock.now() + budget if budget is not None else None
         with hold_lease(self._leases, self._clock, f"plan:{plan_id}") as lease:
             plan = self._start(plan_id, lease)
@@ -221,11 +241,16 @@ class Plans:
                 require_approved=self.require_approved,
                 plan=plan,
                 actor=actor,
-                batch_rows=self._batch_rows,
+                make_pace=lambda: Pace(pacing or Pacing(), most=self._batch_rows),
+                timer=self._timer,
                 deadline=deadline,
                 on_progress=on_progress,
             )
-            finished = self._work(tools)
+            try:
+                finished = self._work(tools)
+            except WaitsForPerson as stopped:  # stopped, or its approval taken back
+                log.info("plan.stopped", plan=plan_id, reason=str(stopped))
+                finished = False
             result = self._finish(plan, lease, finished=finished)
         self._ledger.settle()
         self._drop_receipts()
@@ -244,6 +269,18 @@ class Plans:
                 log.info("plan.not_resumed", plan=plan_id, reason=str(reason))
         return results
 
+    def stop_in(self, session: Session, plan_id: str) -> None:
+        """Inside the caller's transaction: the run under way begins no further batch; a later run goes on with it."""
+        get_plan(session, plan_id).stop_asked_at = self._clock.now()
+
+    def revoke_in(self, session: Session, plan_id: str, *, by: str, reason: str) -> None:
+        """Inside the caller's transaction: take every approval of a plan back; a run under way begins no further batch."""
+        wanted = sa.select(ApprovalRow).where(ApprovalRow.plan_id == plan_id, ApprovalRow.revoked_at.is_(None))
+        for approval in session.execute(wanted).scalars():
+            approval.revoked_at = self._clock.now()
+            refs = [plan_id, approval.id]
+            self._ledger.record(session, kind="plan.approval_revoked", actor=by, refs=refs, private={"reason": reason})
+
     def load(self, plan_id: str) -> PlanView:
         """The plan, its preview and how far it is. Raises NotFound."""
         with self._database.read() as session:
@@ -257,6 +294,15 @@ class Plans:
                 approved_at=approval.at if approval else None,
                 steps=read_results(session, read_plan(row.body)),
             )
+
+    def progress(self, plan_id: str) -> Forecast:
+        """How far a plan is, and how long the rest will take at the rate that was measured; asks no store."""
+        with self._database.read() as session:
+            return forecast(read_progress(session, get_plan(session, plan_id)))
+
+    def is_approved(self, session: Session, plan_id: str) -> bool:
+        """Does an approval of exactly this plan and its preview stand?"""
+        return read_approval(session, get_plan(session, plan_id)) is not None
 
     def require_approved(self, session: Session, plan_id: str) -> Plan:
         """The plan, if exactly it and its preview are approved. Raises WaitsForPerson."""
@@ -276,26 +322,14 @@ class Plans:
 
     def _start(self, plan_id: str, lease: HeldLease) -> Plan:
         plan = self._stored(plan_id)
-        self._compare_clocks(plan)
+        refuse_wrong(plan, self.datamap.stores, self._clock.now())
         with self._database.begin() as session:
             lease.require(session)
             plan = self.require_approved(session, plan_id)
             row = session.get_one(PlanRow, plan_id)
             if row.state != PlanState.DONE:
-                row.state = PlanState.RUNNING
+                row.state, row.stop_asked_at = PlanState.RUNNING, None
         return plan
-
-    def _compare_clocks(self, plan: Plan) -> None:
-        for name in {step.store for step in plan.steps}:
-            try:
-                apart = abs(self.datamap.stores[name].now() - self._clock.now())
-            except StoreUnreachable:
-                continue  # its steps will say so
-            if apart > SKEW:
-                raise CheckFailed(
-                    f"The clock of the store {name} is {apart.total_seconds():.0f} s away from this machine's.",
-                    remedy="Set both clocks; nothing is swept until they agree within a minute.",
-                )
 
     def _work(self, tools: Tools) -> bool:
         """Work on each step in order; False when the budget ended first."""
@@ -314,7 +348,8 @@ class Plans:
                         StepState.WAITING,
                         f"{step.collection} goes after {names}, which is not done.",
                     )
-            if not waits and not StepWork(tools, step).run():
+            work = AskWork(tools, step, self.tasks) if step.deed is StepDeed.ASK else StepWork(tools, step)
+            if not waits and not work.run():
                 return False
         return True
 
@@ -323,19 +358,15 @@ class Plans:
             lease.require(session)
             steps = read_results(session, plan)
             row = session.get_one(PlanRow, plan.id)
-            open_steps = [step for step in steps if step.state not in FINISHED]
-            exports = {step.id for step in plan.steps if step.deed is StepDeed.EXPORT}
-            if not finished:
-                state = PlanState.PAUSED
-            elif any(step.state in (StepState.FAILED, StepState.WAITING) for step in open_steps):
-                state = PlanState.FAILED
-            else:
-                state = PlanState.PLANNED if {step.step_id for step in open_steps} & exports else PlanState.DONE
+            state = state_after(plan, steps) if finished else PlanState.PAUSED
             if row.state != state:
                 row.state = state
+                if state is PlanState.DONE and plan.trigger.kind is TriggerKind.SWEEP:
+                    row.closed_at = self._clock.now()
                 event = {"plan": plan.id, "trigger": plan.trigger.ref, "state": state.value}
                 post(session, "plan.state", event, now=self._clock.now())
-        return RunResult(plan_id=plan.id, state=state, steps=steps)
+            ahead = forecast(read_progress(session, row))
+        return RunResult(plan_id=plan.id, state=state, steps=steps, forecast=ahead)
 
     def _drop_receipts(self) -> None:
         """Receipts go once the outcomes are under a checkpoint; what cannot be dropped now goes after a later run."""
@@ -345,10 +376,10 @@ class Plans:
         with self._database.read() as session:
             done = [(row.id, row.plan_id) for row in session.execute(wanted).scalars()]
         for step_id, plan_id in done:
-            store = self.datamap.stores.get(self._stored(plan_id).step(step_id).store)
-            if store is None:
-                continue
             try:
+                store = self.datamap.stores.get(self._stored(plan_id).step(step_id).store)
+                if store is None:
+                    continue
                 store.drop_receipts(step_id)
             except KeptError as error:
                 log.warning("receipts.kept", step=step_id, reason=str(error))

@@ -5,51 +5,30 @@ are stored before it and its count after it; a step is done when the store, aske
 No transaction of the control database is open while a store works.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.canonical import digest
-from core.clock import Clock, iso_utc
-from core.database import Database
+from core.clock import iso_utc
 from core.errors import CheckFailed, Conflict, KeptError, Unreachable, WaitsForPerson
 from core.outbox import post
-from ledger.log import Ledger
-from plans.holds import Holds, hold_condition
-from plans.leasing import HeldLease
-from plans.plan import Plan, Step, StepDeed, TriggerKind
+from plans.batches import Batches
+from plans.deeds import NEEDED, to_work
+from plans.holds import hold_condition
+from plans.pace import FIRST_ROWS
+from plans.plan import Plan, Step, TriggerKind
+from plans.staying import Pins, Staying, ask_why, pins_of
 from plans.tables import FINISHED, BatchRow, StepRow, StepState
+from plans.tools import Progress as Progress
+from plans.tools import Tools as Tools
 from stores.conditions import AllOf, AnyOf, Condition, Not
-from stores.contract import Batch, Capability, Deed, Receipt, Store, StoreBusy, StoreUnreachable, Work
-from stores.datamap import DataMap
+from stores.contract import Capability, Store, StoreBusy, StoreUnreachable, Work
 
 PASSES = 3  # looks from the start, should records have come back behind the bounds
-Progress = Callable[[Step, int, int], None]
-_DEEDS = {StepDeed.DELETE: Deed.DELETE, StepDeed.REVOKE: Deed.SET_TIME}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What the work of steps needs, for one run of one plan. `deadline`: no batch begins after it.
-
-    `require_approved` raises unless exactly this plan and its preview are approved."""
-
-    database: Database
-    clock: Clock
-    ledger: Ledger
-    datamap: DataMap
-    holds: Holds
-    lease: HeldLease
-    require_approved: Callable[[Session, str], Plan]
-    plan: Plan
-    actor: str
-    batch_rows: int
-    deadline: datetime | None = None
-    on_progress: Progress | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +41,12 @@ class _ReadBack:
     unread: int
     left: tuple[str, ...]
 
-    @property
-    def remaining(self) -> int:
-        return self.matching + self.held
+    def remaining(self, why: Staying) -> int:
+        return self.matching + self.held + why.emptied_rows
 
-    @property
-    def words(self) -> str:
+    def words(self, why: Staying) -> str:
         held = [f"{self.held} kept by a hold"] if self.held else []
-        return "; ".join([*held, *(self.left if self.matching or self.unread else ())])
+        return "; ".join([*held, *why.words, *(self.left if self.matching or self.unread else ())])
 
 
 class StepWork:
@@ -84,10 +61,10 @@ class StepWork:
         """Work until the step is finished or failed; False when the budget ended first."""
         try:
             self._intend()
-            self._finish_open_batch()
-            if not self._do_batches():
+            seen = self._work_through()
+            if seen is None:
                 return False
-            self._conclude(self._read_back())
+            self._conclude(seen)
         except KeptError as error:
             if _is_ours(error):
                 raise
@@ -113,75 +90,19 @@ class StepWork:
             row.matched = matched if row.matched is None else row.matched
             row.started_at = row.started_at or now
 
-    def _finish_open_batch(self) -> None:
-        """A batch with bounds and no count: its receipt tells, or it is done again and said to be settled."""
-        with self._tools.database.read() as session:
-            receipts = session.get_one(StepRow, self._step.id).receipts
-            wanted = sa.select(BatchRow).where(BatchRow.step_id == self._step.id, BatchRow.rows.is_(None))
-            row = session.execute(wanted).scalar_one_or_none()
-        if row is None:
-            return
-        receipt = Receipt(step=self._step.id, batch=row.number) if receipts else None
-        done = self._store.receipt_of(receipt) if receipt else None
-        if done is None:
-            batch = Batch(low=row.low, high=row.high)
-            done = self._store.act(self._work(self._held()), batch, receipt)
-        self._end_batch(row.number, done, settled=not receipts)
-
-    def _do_batches(self) -> bool:
-        number, after, receipts = self._last_batch()
-        passes = 1 if after is None else 0
-        while not self._over_budget():
-            self._tools.lease.renew()
-            held = self._held()
-            work = self._work(held)
-            batch = self._store.next_batch(work, after)
-            if batch is None:
-                if passes >= PASSES or not self._store.measure(self._step.at, work.where).rows:
-                    return True
-                passes, after = passes + 1, None
-                continue
-            number += 1
-            now_held = self._begin_batch(number, batch)
-            if now_held != held:
-                work = self._work(now_held)
-            receipt = Receipt(step=self._step.id, batch=number) if receipts else None
-            self._end_batch(number, self._store.act(work, batch, receipt))
-            after = batch
-        return False
-
-    def _over_budget(self) -> bool:
-        deadline = self._tools.deadline
-        return deadline is not None and self._tools.clock.now() >= deadline
-
-    def _last_batch(self) -> tuple[int, Batch | None, bool]:
-        with self._tools.database.read() as session:
-            receipts = session.get_one(StepRow, self._step.id).receipts
-            wanted = sa.select(BatchRow).where(BatchRow.step_id == self._step.id)
-            row = session.execute(wanted.order_by(BatchRow.number.desc()).limit(1)).scalar_one_or_none()
-        return (row.number, Batch(low=row.low, high=row.high), receipts) if row else (0, None, receipts)
-
-    def _begin_batch(self, number: int, batch: Batch) -> Condition | None:
-        """Store the bounds; gives the holds as they stand in that same transaction."""
-        with self._tools.database.begin() as session:
-            self._tools.lease.require(session)
-            now = self._tools.clock.now()
-            session.add(
-                BatchRow(step_id=self._step.id, number=number, low=batch.low, high=batch.high, rows=None, begun_at=now)
-            )
-            return self._held_in(session)
-
-    def _end_batch(self, number: int, rows: int, *, settled: bool = False) -> None:
-        with self._tools.database.begin() as session:
-            self._tools.lease.require(session)
-            batch = session.get_one(BatchRow, (self._step.id, number))
-            batch.rows, batch.settled, batch.done_at = rows, settled, self._tools.clock.now()
-            step = session.get_one(StepRow, self._step.id)
-            step.rows += rows
-            step.settled += settled
-            done, matched = step.rows, step.matched or 0
-        if self._tools.on_progress:
-            self._tools.on_progress(self._step, done, max(matched, done))
+    def _work_through(self) -> _ReadBack | None:
+        """Batch after batch until the store, asked again, finds nothing left, or nothing more that goes."""
+        batches = Batches(self._tools, self._step, self._store, make_work=self._work, held_in=self._held_in)
+        batches.take_up()
+        looks = 0 if batches.has_begun else 1
+        while True:
+            done = batches.run()
+            if done is None:
+                return None
+            seen = self._read_back()
+            if not seen.matching or looks >= PASSES or (looks and not done):
+                return seen
+            looks += 1
 
     def _read_back(self) -> _ReadBack:
         held = self._held()
@@ -192,24 +113,33 @@ class StepWork:
         return _ReadBack(matching=extent.rows, held=count, unread=extent.unread, left=left)
 
     def _conclude(self, seen: _ReadBack) -> None:
-        if seen.matching and not seen.left:
+        why = ask_why(self._store, self._step, self._work(self._held()))
+        to_go, unexplained = max(0, seen.matching - why.stubs), why.unexplained(seen.matching)
+        if unexplained and not seen.left:
+            told = f" {'; '.join(why.words)}." if why.words else ""
             raise KeptError(
-                f"{seen.matching} records of {self._step.collection} still match after {PASSES} looks.",
-                remedy="Another record may point at them by a foreign key, or a program writes them back. Look at them.",
+                f"{unexplained} records of {self._step.collection} still match after {PASSES} looks.{told}",
+                remedy="A program may write them back. Look at them.",
             )
-        if seen.matching and self._tools.plan.trigger.kind is TriggerKind.REQUEST:
-            # A sweep comes again by itself; a request is not answered while part of it is still to do.
+        if to_go and (self._tools.plan.trigger.kind is TriggerKind.REQUEST or self._is_awaited):
+            # A sweep comes again by itself; a request is not answered while part of it is still to do, and what the
+            # rest is found by does not go before it.
             raise StoreBusy(
-                f"{seen.matching} records of {self._step.collection} cannot go yet: {'; '.join(seen.left)}.",
-                remedy="It goes on by itself once that is over.",
+                f"{to_go} records of {self._step.collection} cannot go yet: {'; '.join([*why.open_words, *seen.left])}.",
+                remedy=f"{why.remedy} It goes on by itself once that is over.".strip(),
             )
         if seen.unread and self._tools.plan.trigger.kind is TriggerKind.REQUEST:
             raise StoreBusy(
                 f"{seen.unread} parts of {self._step.collection} cannot be read: {'; '.join(seen.left)}.",
                 remedy="Nobody knows what is in them. Mend them or take them away; it goes on by itself after that.",
             )
-        state = StepState.LEFT if seen.remaining or seen.unread else StepState.DONE
-        self._close(state, remaining=seen.remaining, note=seen.words)
+        remaining = seen.remaining(why)
+        state = StepState.LEFT if remaining or seen.unread else StepState.DONE
+        self._close(state, remaining=remaining, note=seen.words(why))
+
+    @property
+    def _is_awaited(self) -> bool:
+        return any(self._step.id in other.after for other in self._tools.plan.steps)
 
     def _fail(self, error: KeptError) -> None:
         self._close(StepState.FAILED, remaining=None, error=str(error))
@@ -247,16 +177,20 @@ class StepWork:
             private={**about, "cutoff": iso_utc(cutoff) if cutoff else None, **facts},
         )
 
-    def _work(self, held: Condition | None) -> Work:
-        return Work(
-            deed=_DEEDS[self._step.deed],
-            at=self._step.at,
-            where=self._where(held),
-            order_by=self._step.time,
-            field=self._step.field,
-            value=self._step.value,
-            batch_rows=self._tools.batch_rows,
-        )
+    def _work(self, held: Condition | None, rows: int = FIRST_ROWS) -> Work:
+        missing = NEEDED[self._step.deed] - self._store.capabilities
+        if missing:
+            raise KeptError(
+                f"{self._step.store} can no longer do what the plan asks of it: {', '.join(sorted(missing))}.",
+                remedy="Make a new plan; it shows what cannot be done as a gap.",
+            )
+        return replace(to_work(self._step, self._where(held), batch_rows=rows), pins=self._pins())
+
+    def _pins(self) -> Pins:
+        if not self._step.loosens:
+            return ()
+        with self._tools.database.read() as session:
+            return pins_of(self._step, self._tools.holds.binding(session), self._tools.datamap)
 
     def _where(self, held: Condition | None) -> Condition:
         if held is None or held == self._step.held:

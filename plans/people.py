@@ -9,7 +9,7 @@ from core.errors import BadInput, WaitsForPerson
 from core.settings import CollectionSettings
 from plans.plan import Gap
 from stores.conditions import AnyOf, Condition, OneOf, Through
-from stores.contract import Capability, StoreUnreachable
+from stores.contract import Asks, Capability, StoreUnreachable
 from stores.datamap import DataMap, Hop, PersonRoute
 
 MOST_ACCOUNTS = 20  # more accounts than this under one identifier are no one person
@@ -43,11 +43,13 @@ class FoundCollection:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Where a person's records are, those that identify first; `gaps` is what could not be looked into."""
+    """Where a person's records are, those that identify first; `gaps` is what could not be looked into. `asked`: where
+    nobody can look but the people who do the work there, with the values that they know the person by."""
 
     identifiers: Identifiers
     collections: tuple[FoundCollection, ...]
     gaps: tuple[Gap, ...] = ()
+    asked: tuple[FoundCollection, ...] = ()
 
     @property
     def total(self) -> int:
@@ -72,10 +74,15 @@ def find(datamap: DataMap, identifiers: Mapping[str, Sequence[str]]) -> Found:
     known = clean_identifiers(identifiers)
     found: dict[str, FoundCollection] = {}
     gaps: list[Gap] = []
+    asked: list[FoundCollection] = []
     for route in datamap.person_routes(known.keys()):
         gap = _gap_of(datamap, route)
         if gap is not None:
-            gaps.append(gap)
+            place = _ask_at(datamap, route, known, found)
+            if place is not None:
+                asked.append(place)
+            elif not _leads_nowhere(datamap, route, found):
+                gaps.append(gap)
             continue
         parts = [OneOf(field=field, values=known[kind]) for kind, field in route.identifiers]
         if parts and _is_account(datamap, route.collection):
@@ -84,7 +91,7 @@ def find(datamap: DataMap, identifiers: Mapping[str, Sequence[str]]) -> Found:
         condition = _any([*parts, *(_follow(datamap, route, hop, found[hop.to]) for hop in hops)])
         if condition is not None:
             found[route.collection] = _count(datamap, route, condition, found)
-    return Found(identifiers=known, collections=tuple(found.values()), gaps=tuple(gaps))
+    return Found(identifiers=known, collections=tuple(found.values()), gaps=tuple(gaps), asked=tuple(asked))
 
 
 def person_condition(datamap: DataMap, collection: CollectionSettings, known: Identifiers) -> Condition | None:
@@ -163,6 +170,25 @@ def _gap_of(datamap: DataMap, route: PersonRoute) -> Gap | None:
         why=f"No program can read a store of kind {store.kind}.",
         remedy=f"Ask {contact} and note the answer." if contact else "Look there by hand and note what you found.",
     )
+
+
+def _ask_at(
+    datamap: DataMap, route: PersonRoute, known: Identifiers, found: Mapping[str, FoundCollection]
+) -> FoundCollection | None:
+    """What people are asked about who do the work there; None where they are not asked, or there is nothing to ask by."""
+    if not isinstance(datamap.stores[route.store], Asks):
+        return None
+    parts: list[Condition] = [OneOf(field=field, values=known[kind]) for kind, field in route.identifiers]
+    carried = (_follow(datamap, route, hop, found[hop.to]) for hop in route.hops if hop.to in found)
+    condition = _any([*parts, *(part for part in carried if isinstance(part, OneOf) and part.values)])
+    if condition is None:
+        return None
+    return FoundCollection(collection=route.collection, store=route.store, at=route.at, condition=condition, rows=None)
+
+
+def _leads_nowhere(datamap: DataMap, route: PersonRoute, found: Mapping[str, FoundCollection]) -> bool:
+    """Were all collections that lead there looked into, and hold nothing? Then nothing of this person can be there."""
+    return isinstance(datamap.stores[route.store], Asks) and all(hop.to in found for hop in route.hops)
 
 
 def _follow(datamap: DataMap, route: PersonRoute, hop: Hop, target: FoundCollection) -> Condition:

@@ -3,14 +3,17 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as field_of
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from core.canonical import digest
 from core.clock import iso_utc, parse_iso
+from core.errors import NotFound
 from core.settings import TimeField
 from stores.conditions import AllOf, Condition, Not, describe, read_condition
+from stores.contract import Totals
 
 
 class TriggerKind(StrEnum):
@@ -21,11 +24,26 @@ class TriggerKind(StrEnum):
 
 
 class StepDeed(StrEnum):
-    """DELETE: records go. REVOKE: a time is set where none is. EXPORT: records are read out for the person."""
+    """DELETE: records go. REVOKE: a time is set where none is. REDACT: fields go, the record stays. ANONYMISE: what leads to
+    a person goes, the record stays. AGGREGATE: records become totals and go. CORRECT: fields get what is right. EXPORT:
+    records are read out for the person. ASK: somebody is asked to do by hand what no program can."""
 
     DELETE = "delete"
     REVOKE = "revoke"
+    REDACT = "redact"
+    ANONYMISE = "anonymise"
+    AGGREGATE = "aggregate"
+    CORRECT = "correct"
     EXPORT = "export"
+    ASK = "ask"
+
+
+class AskedFor(StrEnum):
+    """What somebody is asked to do by hand. COPY: send what is held. DELETE: delete it. CORRECT: put it right."""
+
+    COPY = "copy"
+    DELETE = "delete"
+    CORRECT = "correct"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +60,8 @@ class Step:
 
     `condition`: what the clause or the request covers. `held`: what holds keep of it, as they stood when the plan was
     made; the run looks again. `after`: ids of steps that must be done first, since they look through this collection.
-    `field` and `value`: for REVOKE. `time`: the collection's own time, for extents. `title`: a few words for people."""
+    `field` and `value`: for REVOKE; `fields`: for REDACT and ANONYMISE; `corrections`: for CORRECT, (field, what is right);
+    `totals`: for AGGREGATE; `loosens`: as in a store's Work. `time`: the collection's own time, for extents. `title`: a few words for people."""
 
     id: str
     position: int
@@ -56,8 +75,13 @@ class Step:
     time: TimeField | None = None
     field: TimeField | None = None
     value: datetime | None = None
+    fields: tuple[str, ...] = ()
+    corrections: tuple[tuple[str, str | None], ...] = field_of(default=(), repr=False)
+    totals: Totals | None = None
+    loosens: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     title: str = ""
+    asked: AskedFor | None = None  # for ASK
 
     @property
     def where(self) -> Condition:
@@ -132,7 +156,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def read_plan(data: Mapping[str, Any]) -> Plan:
-    """The plan that `plan_json` wrote."""
+    """The plan that `plan_json` wrote. Raises NotFound where its details were emptied since."""
+    if not data:
+        raise NotFound("The details of this plan are gone.", remedy="What was done stands in the evidence ledger.")
     return Plan(
         id=data["id"],
         trigger=Trigger(kind=TriggerKind(data["trigger"]["kind"]), ref=data["trigger"]["ref"]),
@@ -154,7 +180,12 @@ def _step_json(step: Step) -> dict[str, Any]:
         "time": _field_json(step.time),
         "field": _field_json(step.field),
         "value": iso_utc(step.value) if step.value else None,
+        "fields": list(step.fields),
+        "corrections": [list(pair) for pair in step.corrections],
+        "totals": {**vars(step.totals), "by": list(step.totals.by)} if step.totals else None,
+        "loosens": list(step.loosens),
         "after": list(step.after),
+        "asked": step.asked.value if step.asked else None,
     }
 
 
@@ -168,7 +199,12 @@ def _read_step(row: Mapping[str, Any]) -> Step:
             "time": _read_field(row["time"]),
             "field": _read_field(row["field"]),
             "value": parse_iso(row["value"]) if row["value"] else None,
+            "fields": tuple(row["fields"]),
+            "corrections": tuple((name, value) for name, value in row["corrections"]),
+            "totals": Totals(**{**row["totals"], "by": tuple(row["totals"]["by"])}) if row["totals"] else None,
+            "loosens": tuple(row["loosens"]),
             "after": tuple(row["after"]),
+            "asked": AskedFor(row["asked"]) if row.get("asked") else None,
         }
     )
 

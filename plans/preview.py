@@ -1,6 +1,6 @@
 """The preview: what the stores say a plan would touch, asked and never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,15 +8,17 @@ from typing import Any
 from core.canonical import digest
 from core.clock import iso_utc, parse_iso
 from core.errors import KeptError
-from plans.plan import Plan, Stays, Step
+from plans.plan import Plan, Stays, Step, StepDeed
+from plans.staying import Pins, foresee
 from stores.conditions import AllOf
-from stores.contract import Extent, Store, TimeCensus
+from stores.contract import Capability, Extent, Store, TimeCensus
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepPreview:
     """What one step would touch. `extent` None and `blocked` words: the store could not say. `held`: matching records that
-    a hold keeps. `total`: all records of the collection. `census`: of its own time field, where it has one."""
+    a hold keeps. `total`: all records of the collection. `census`: of its own time field, where it has one. `blockers`:
+    why some of the records that match will not go, or only down to their key, each in a sentence."""
 
     step: str
     collection: str
@@ -25,6 +27,7 @@ class StepPreview:
     held: int = 0
     blocked: str | None = None
     census: TimeCensus | None = None
+    blockers: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -74,29 +77,44 @@ class Preview:
         return next(row for row in self.rows if row.step == step_id)
 
 
-def look(plan: Plan, stores: Mapping[str, Store], now: datetime) -> Preview:
-    """Ask the stores about every step and about everything that stays."""
+def look(
+    plan: Plan, stores: Mapping[str, Store], now: datetime, pins: Callable[[Step], Pins] = lambda _: ()
+) -> Preview:
+    """Ask the stores about every step and about everything that stays. `pins`: what keeps its pointer under a hold."""
     return Preview(
         plan=plan.id,
         at=now,
-        rows=tuple(_look_at(step, stores[step.store]) for step in plan.steps),
+        rows=tuple(_look_at(plan, step, stores[step.store], pins(step)) for step in plan.steps),
         stays=tuple(_count(stay, stores.get(stay.store)) for stay in plan.stays),
     )
 
 
-def _look_at(step: Step, store: Store) -> StepPreview:
+def _look_at(plan: Plan, step: Step, store: Store, pins: Pins) -> StepPreview:
+    if step.deed is StepDeed.ASK:  # whoever is asked will look
+        return StepPreview(step=step.id, collection=step.collection, extent=None)
     try:
         extent = store.measure(step.at, step.where, time=step.time)
-        census = store.census(step.at, step.time) if step.time else None
-        total = census.rows if census else store.measure(step.at, AllOf(parts=())).rows
+        counts_all = Capability.BY_TIME in store.capabilities  # else it only tells of the person who is asked for
+        census = store.census(step.at, step.time) if step.time and counts_all else None
+        total = extent.rows
+        if counts_all:
+            total = census.rows if census else store.measure(step.at, AllOf(parts=())).rows
         held = 0
         if step.held is not None:
             held = store.measure(step.at, AllOf(parts=(step.condition, step.held))).rows
+        blockers = foresee(store, step, pins, plan.steps[: plan.steps.index(step)])
     except KeptError as error:
         return StepPreview(step=step.id, collection=step.collection, extent=None, blocked=str(error))
     blocked = _say_unread(step, store) if extent.unread else None
     return StepPreview(
-        step=step.id, collection=step.collection, extent=extent, total=total, held=held, census=census, blocked=blocked
+        step=step.id,
+        collection=step.collection,
+        extent=extent,
+        total=total,
+        held=held,
+        census=census,
+        blocked=blocked,
+        blockers=blockers,
     )
 
 
@@ -128,7 +146,12 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "plan": preview.plan,
         "at": iso_utc(preview.at),
         "rows": [
-            {**vars(row), "extent": _extent_json(row.extent), "census": vars(row.census) if row.census else None}
+            {
+                **vars(row),
+                "extent": _extent_json(row.extent),
+                "census": vars(row.census) if row.census else None,
+                "blockers": list(row.blockers),
+            }
             for row in preview.rows
         ],
         "stays": [dict(vars(stay)) for stay in preview.stays],
@@ -146,6 +169,7 @@ def read_preview(data: Mapping[str, Any]) -> Preview:
                     **row,
                     "extent": _read_extent(row["extent"]),
                     "census": TimeCensus(**row["census"]) if row["census"] else None,
+                    "blockers": tuple(row.get("blockers", ())),
                 }
             )
             for row in data["rows"]

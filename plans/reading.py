@@ -14,7 +14,7 @@ from plans.engine import Plans
 from plans.execute import step_refs
 from plans.leasing import HeldLease, hold_lease
 from plans.plan import Plan, Step, StepDeed
-from plans.tables import PlanRow, PlanState, StepRow, StepState
+from plans.tables import FINISHED, PlanRow, PlanState, StepRow, StepState
 
 Record = Mapping[str, Any]
 RENEW_EVERY = 1_000
@@ -82,7 +82,7 @@ class Reading:
         with self._database.begin() as session:
             lease.require(session)
             rows = [session.get_one(StepRow, step.id) for step in plan.steps]
-            done = all(row.state == StepState.DONE for row in rows)
+            done = all(row.state in FINISHED for row in rows)
             session.get_one(PlanRow, plan.id).state = PlanState.DONE if done else PlanState.PAUSED
             event = {"plan": plan.id, "trigger": plan.trigger.ref, "state": "done" if done else "paused"}
             post(session, "plan.state", event, now=self._clock.now())

@@ -1,15 +1,21 @@
 """How a stored plan stands: its rows read as values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.errors import NotFound
-from plans.plan import Plan, Step
-from plans.preview import Preview
-from plans.tables import ApprovalRow, PlanRow, PlanState, StepRow, StepState
+from core.errors import NotFound, WaitsForPerson
+from plans.pace import Forecast, StepProgress
+from plans.plan import Plan, Step, StepDeed, read_plan
+from plans.preview import Preview, read_preview
+from plans.tables import FINISHED, ApprovalRow, PlanRow, PlanState, StepRow, StepState
+
+
+class RunStopped(WaitsForPerson):
+    """Somebody stopped the run, or took its approval back: no further batch begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +34,12 @@ class StepResult:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """How a plan stands after a run."""
+    """How a plan stands after a run. `forecast`: how far it is, and how long what is left will take."""
 
     plan_id: str
     state: PlanState
     steps: tuple[StepResult, ...]
+    forecast: Forecast | None = None
 
     @property
     def rows(self) -> int:
@@ -67,13 +74,60 @@ def read_approval(session: Session, row: PlanRow) -> ApprovalRow | None:
         ApprovalRow.plan_id == row.id,
         ApprovalRow.plan_digest == row.digest,
         ApprovalRow.preview_digest == row.preview_digest,
+        ApprovalRow.revoked_at.is_(None),
     )
     return session.execute(wanted.order_by(ApprovalRow.at.desc()).limit(1)).scalar_one_or_none()
+
+
+def require_going(session: Session, plan_id: str) -> None:
+    """Asked before every batch: raises RunStopped once somebody has stopped the run or taken its approval back."""
+    standing = sa.select(ApprovalRow.id).where(ApprovalRow.plan_id == plan_id, ApprovalRow.revoked_at.is_(None))
+    wanted = sa.select(PlanRow.stop_asked_at, standing.exists()).where(PlanRow.id == plan_id)
+    stop_asked_at, approved = session.execute(wanted).one()
+    if not approved:
+        raise RunStopped(
+            f"The approval of the plan {plan_id} was revoked.", remedy="What is left waits for a new approval."
+        )
+    if stop_asked_at is not None:
+        raise RunStopped(f"The run of the plan {plan_id} was stopped.", remedy="The next run goes on with it.")
 
 
 def read_results(session: Session, plan: Plan) -> tuple[StepResult, ...]:
     wanted = sa.select(StepRow).where(StepRow.plan_id == plan.id).order_by(StepRow.position)
     return tuple(_result(row, plan.step(row.id)) for row in session.execute(wanted).scalars())
+
+
+def read_progress(session: Session, row: PlanRow) -> tuple[StepProgress, ...]:
+    """How far each step that a program does is. What no run has counted yet is as many as the preview saw."""
+    plan = read_plan(row.body)
+    seen = {one.step: one.rows for one in read_preview(row.preview).rows} if row.preview else {}
+    wanted = sa.select(StepRow).where(StepRow.plan_id == row.id).order_by(StepRow.position)
+    return tuple(
+        StepProgress(
+            step_id=step.id,
+            collection=plan.step(step.id).collection,
+            done=step.rows,
+            matched=seen.get(step.id) if step.matched is None else step.matched,
+            rate=step.rows / step.worked_seconds if step.worked_seconds and step.rows else None,
+            finished=step.state in FINISHED,
+        )
+        for step in session.execute(wanted).scalars()
+        if plan.step(step.id).deed not in (StepDeed.EXPORT, StepDeed.ASK)
+    )
+
+
+def state_after(plan: Plan, steps: Sequence[StepResult]) -> PlanState:
+    """How a plan stands after a run that worked on every step: what people were asked to do, and what is read out later,
+    may be open."""
+    left = [(plan.step(step.step_id).deed, step.state) for step in steps if step.state not in FINISHED]
+    for deed, state in left:
+        # Work that was refused waits for an operator, not for another try.
+        if state is StepState.WAITING or (state is StepState.FAILED and deed is not StepDeed.ASK):
+            return PlanState.FAILED
+    deeds = {deed for deed, _ in left}
+    if StepDeed.ASK in deeds:
+        return PlanState.ASKED
+    return PlanState.PLANNED if StepDeed.EXPORT in deeds else PlanState.DONE
 
 
 def _result(row: StepRow, step: Step) -> StepResult:

@@ -12,12 +12,14 @@ from core.database import Base
 
 class PlanState(StrEnum):
     """PLANNED: nothing done yet. RUNNING: begun, and perhaps killed. PAUSED: the budget ended. FAILED: a step could not
-    be finished; the same run tries again. DONE: each step is done and read back."""
+    be finished; the same run tries again. ASKED: what is left is work that people were asked to do. DONE: each step is
+    done and read back."""
 
     PLANNED = "planned"
     RUNNING = "running"
     PAUSED = "paused"
     FAILED = "failed"
+    ASKED = "asked"
     DONE = "done"
 
 
@@ -37,7 +39,10 @@ FINISHED = frozenset({StepState.DONE, StepState.LEFT})
 
 
 class PlanRow(Base):
-    """One plan. `body` is the whole of it as JSON and may hold identifiers of a person; `preview` what the stores said."""
+    """One plan. `body` is the whole of it as JSON and may hold identifiers of a person; `preview` what the stores said.
+
+    `stop_asked_at`: somebody asked that the run under way ends after its batch; the next run begins by forgetting it.
+    `closed_at`: when what it was made for was over; some time later `body` and `preview` are emptied."""
 
     __tablename__ = "plans"
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
@@ -50,11 +55,14 @@ class PlanRow(Base):
     state: Mapped[str] = mapped_column(sa.String(20))
     preview: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     preview_digest: Mapped[str | None] = mapped_column(sa.String(64))
+    stop_asked_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
 
 
 class StepRow(Base):
     """How far a step is. `matched`: records that matched when its work began; `rows`: records done; `settled`: batches
-    whose count could only be settled by read-back; `remaining`: records that still match, each for the reason in `note`."""
+    whose count could only be settled by read-back; `remaining`: records that still match, each for the reason in `note`.
+    `worked_seconds`: how long its batches have taken so far, pauses included."""
 
     __tablename__ = "plan_steps"
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
@@ -70,6 +78,7 @@ class StepRow(Base):
     intent: Mapped[str | None] = mapped_column(sa.String(40))
     outcome: Mapped[str | None] = mapped_column(sa.String(40))
     receipts: Mapped[bool] = mapped_column(default=False)
+    worked_seconds: Mapped[float] = mapped_column(default=0.0)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
@@ -89,7 +98,7 @@ class BatchRow(Base):
 
 
 class ApprovalRow(Base):
-    """Who approved exactly which plan with which preview; it lapses when either digest changes."""
+    """Who approved exactly which plan with which preview; it lapses when either digest changes, and when it is revoked."""
 
     __tablename__ = "plan_approvals"
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
@@ -99,3 +108,4 @@ class ApprovalRow(Base):
     by: Mapped[str] = mapped_column(sa.String(80))
     reason: Mapped[str] = mapped_column(sa.Text)
     at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

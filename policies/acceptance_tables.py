@@ -1,4 +1,4 @@
-"""The tables of acceptance and of consent, apart from one another: rows are inserted, never changed; erasing a person deletes them."""
+"""The tables of acceptance and of consent, apart from one another: rows are inserted, and told once when they ended; erasing a person deletes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ SUBJECT_SIZE = 120
 
 
 class AcceptanceRow(Base):
-    """One person accepted one version in one way. `at` is when it happened, `recorded_at` when Kept heard of it.
+    """One person accepted one version in one way. `at` is when it happened, `recorded_at` when Kept heard of it;
+    `account_closed_at`: when the person's account was closed, from which on it is kept as evidence alone.
 
     The unique index serves the question that host applications ask, and makes a repeat find the first row.
     """
@@ -30,6 +31,7 @@ class AcceptanceRow(Base):
     at: Mapped[datetime]
     recorded_at: Mapped[datetime]
     entry: Mapped[str] = mapped_column(sa.String(40))
+    account_closed_at: Mapped[datetime | None]
 
 
 class ConsentRow(Base):
@@ -37,6 +39,7 @@ class ConsentRow(Base):
 
     `turn` counts from 1: two that are written at once collide here, and one of them looks again. A row that gives says what
     was shown: the version in force, and either `text` (a row of `consent_texts`) or the clause of that version in `language`.
+    `ended_at`: when the withdrawal came that ended it, the one thing that is written into a row later.
     """
 
     __tablename__ = "consents"
@@ -52,6 +55,7 @@ class ConsentRow(Base):
     channel: Mapped[str] = mapped_column(sa.String(40))
     at: Mapped[datetime]
     entry: Mapped[str] = mapped_column(sa.String(40))
+    ended_at: Mapped[datetime | None]
 
 
 class ConsentTextRow(Base):

@@ -122,6 +122,13 @@ class Acceptances:
         )
         return tuple(_view(row) for row in rows)
 
+    def note_account_closed(self, session: Session, subject: Personal, at: datetime) -> None:
+        """The person's account was closed: from then on what they accepted is kept as evidence, for as long as that is."""
+        theirs = sa.update(AcceptanceRow).where(
+            AcceptanceRow.subject == subject, AcceptanceRow.account_closed_at.is_(None)
+        )
+        session.execute(theirs.values(account_closed_at=at))
+
     def _record(self, new: NewAcceptance, actor: str, key: IdempotencyKey | None) -> tuple[Acceptance, bool]:
         now = self._clock.now()
         with self._database.begin() as session:

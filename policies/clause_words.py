@@ -43,8 +43,10 @@ _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "idta": "das International Data Transfer Agreement", "derogation": "eine Ausnahme",
         "contract": "Vertrag", "consent": "Einwilligung", "legal_obligation": "rechtliche Verpflichtung",
         "vital_interests": "lebenswichtige Interessen", "public_interest": "öffentliches Interesse",
+        "expression": "Meinungs- und Informationsfreiheit", "public_health": "öffentliche Gesundheit",
+        "research": "Archivierung, Forschung oder Statistik",
         "legitimate_interests": "berechtigte Interessen", "legal_claims": "Rechtsansprüche", "access": "Auskunft",
-        "portability": "Übertragbarkeit", "correction": "Berichtigung", "deletion": "Löschung",
+        "portability": "Datenübertragbarkeit", "correction": "Berichtigung", "deletion": "Löschung",
         "restriction": "Einschränkung", "objection": "Widerspruch", "opt_out": "Abwahl", "complaint": "Beschwerde",
         "withdraw_consent": "Widerruf der Einwilligung", "limit_sensitive": "Beschränkung sensibler Daten",
         "appeal": "Einspruch", "processor": "Auftragsverarbeiter", "joint_controller": "gemeinsam Verantwortlicher",
@@ -133,8 +135,10 @@ def plain(name: str) -> str:
     return " ".join(word.upper() if word in _ACRONYMS else word for word in words)
 
 
-def many(category: str) -> str:
-    """A category in the plural, in English: `request_log` is "request logs"."""
+def many(category: str, language: str = "en") -> str:
+    """A category in the plural: `request_log` is "request logs"; other languages than English keep its name."""
+    if speak(language) != "en":
+        return plain(category)
     if category in _WEIRD_PLURALS:
         return _WEIRD_PLURALS[category]
     words = plain(category)

@@ -182,9 +182,13 @@ class Consents:
             id=row_id, subject=new.subject, purpose=new.purpose, turn=turn, given=new.given,
             version=shown.version if shown else None, language=shown.language if shown else None,
             text=shown.digest if shown else None, channel=new.channel, at=now, entry=entry,
+            ended_at=None if new.given else now,
         )  # fmt: skip
         session.add(row)
         session.flush()
+        if not new.given:
+            earlier = (ConsentRow.subject == new.subject, ConsentRow.purpose == new.purpose)
+            session.execute(sa.update(ConsentRow).where(*earlier, ConsentRow.ended_at.is_(None)).values(ended_at=now))
 
     def _state(self, session: Session, offer: _Offer, subject: Personal, purpose: str) -> ConsentState:
         turns = self.read_person(session, subject, purpose)

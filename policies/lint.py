@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from policies.clauses import (
+    Action,
     Clause,
     CollectsClause,
     NeverClause,
@@ -18,7 +20,17 @@ from policies.clauses import (
 )
 from policies.documents import Document
 from policies.law_checks import check_law
+from policies.period_order import Order, order_periods
+from policies.periods import Period
 from policies.prose_checks import passages, said_addresses, said_dates, said_periods, said_recipients, said_rights
+
+# the calendar's periods that totals can be made by: each is counted once, when it is over
+CALENDAR: Final = {
+    "hour": Period(hours=1),
+    "day": Period(days=1),
+    "month": Period(months=1),
+    "year": Period(years=1),
+}
 
 
 class Level(StrEnum):
@@ -111,6 +123,8 @@ def _check_retention(document: Document) -> Iterator[Finding]:
                 counted = f"after {clause.event}" if clause.event else "from the record's own time"
                 what = f"Clauses {other.id} and {clause.id} both say how long {category} is kept, counted {counted}."
                 yield _refuse(clause.line, clause.id, what, f"Take {category} out of one of them.")
+        if clause.then is Action.AGGREGATE:
+            yield from _check_totals(clause)
     yield from _check_exceptions(document)
     kept = {category for clause in document.of_kind(RetentionClause) for category in clause.of}
     for collected in document.of_kind(CollectsClause):
@@ -118,6 +132,19 @@ def _check_retention(document: Document) -> Iterator[Finding]:
             what = f"{collected.category} is collected, and no clause says how long it is kept."
             remedy = f"Add {{id: …, kind: retention, of: {collected.category}, for: …, then: …}}."
             yield _refuse(collected.line, collected.id, what, remedy)
+
+
+def _check_totals(clause: RetentionClause) -> Iterator[Finding]:
+    named = [word for word in clause.by if word in CALENDAR]
+    if len(named) != 1:
+        what = f"Clause {clause.id} makes totals by {' and '.join(named) or 'no period'}; only what is over is counted once."
+        remedy = f"Name one of {', '.join(CALENDAR)} in by, beside the other fields."
+        yield _refuse(clause.line, clause.id, what, remedy)
+        return
+    if order_periods(clause.within, CALENDAR[named[0]]) not in (Order.SAME, Order.SHORTER):
+        what = f"Clause {clause.id} counts a {named[0]} when it is over, which may be later than its within allows."
+        remedy = f"Write within: {CALENDAR[named[0]]}, or make totals by a shorter period."
+        yield _warn(clause.line, clause.id, what, remedy)
 
 
 def _check_exceptions(document: Document) -> Iterator[Finding]:

@@ -9,9 +9,12 @@ from functools import lru_cache
 from typing import Final
 
 import holidays
+from babel.dates import format_date
 
+from core.catalogue import SOURCE, catalogue, mark, short_code
 from core.clock import day_in
 from core.errors import BadInput
+from policies.cites import cite
 from policies.clauses import Answer, Right
 from policies.periods import Period
 from policies.regimes import Regime, RegimeRow
@@ -66,6 +69,12 @@ class _Case:
     extended_to: date | None
     firm: bool
     today: date | None
+    language: str
+
+    def say(self, message: str, **values: str | int) -> str:
+        """A message in the language of the reader."""
+        said = catalogue(self.language).gettext(message)
+        return said % values if values else said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,16 +102,18 @@ def reckon(
     candidates: Sequence[str] = (),
     extended_to: date | None = None,
     today: date | None = None,
+    language: str = SOURCE,
 ) -> Reckoning:
     """When a request is due. Pure.
 
     `regime` None: the earliest of `candidates`, the policy's regimes. `country` and `subdivision` are the controller's.
     `today` closes a pause that is still open; without it such a pause counts for nothing yet. `extended_to` is the day
-    that was told where the law sets no limit to an extension.
+    that was told where the law sets no limit to an extension. `language` is that of the lines.
     """
     case = _Case(
         right=Right(right), within=within, received=day_in(received, zone), country=country, subdivision=subdivision,
         identity=identity, pauses=tuple(pauses), extended=extended, extended_to=extended_to, firm=firm, today=today,
+        language=short_code(language),
     )  # fmt: skip
     if regime is not None:
         return _reckon_under(regime_named(regime), case)
@@ -115,7 +126,11 @@ def reckon(
     acknowledge = [each.acknowledge_by for each in every if each.acknowledge_by]
     extend = [each.extend_by for each in every if each.extend_by]
     others = [
-        ReckoningLine(day=each.due, words=f"{regime_named(each.regime).name} would be later", binds=False)
+        ReckoningLine(
+            day=each.due,
+            words=case.say(mark("%(law)s would be later"), law=cite(regime_named(each.regime).name, language)),
+            binds=False,
+        )
         for each in every
         if each.due > first.due
     ]
@@ -158,12 +173,12 @@ def _reckon_under(law: Regime, case: _Case, *, strict: bool = True) -> Reckoning
     stands = case.firm or not case.extended
     own_binds = own is not None and stands and own.day < legal.day
     due = own.day if own is not None and own_binds else legal.day
-    lines = [ReckoningLine(day=case.received, words="Received", binds=True)]
+    lines = [ReckoningLine(day=case.received, words=case.say(mark("Received")), binds=True)]
     lines += [ReckoningLine(day=one.day, words=one.words, binds=one.binds and not own_binds) for one in legal.lines]
     if own is not None:
         also = own_binds or (own.day == legal.day and stands)
         lines += [ReckoningLine(day=one.day, words=one.words, binds=one.binds and also) for one in own.lines]
-    lines.append(ReckoningLine(day=due, words="Due", binds=True))
+    lines.append(ReckoningLine(day=due, words=case.say(mark("Due")), binds=True))
     return Reckoning(
         due=due,
         acknowledge_by=_acknowledge_by(law, row, case),
@@ -188,22 +203,22 @@ def _start(row: RegimeRow, case: _Case) -> date:
 
 
 def _legal_clock(law: Regime, row: RegimeRow, case: _Case) -> _Clock:
-    start = _start(row, case)
+    start, law_words = _start(row, case), cite(row.cite, case.language)
     lines: list[ReckoningLine] = []
     if start > case.received:
-        lines.append(ReckoningLine(day=start, words="Identity shown, the clock starts", binds=True))
+        lines.append(ReckoningLine(day=start, words=case.say(mark("Identity shown, the clock starts")), binds=True))
     if row.at_once:
-        lines.append(ReckoningLine(day=start, words=f"At once: {row.cite}", binds=True))
+        lines.append(ReckoningLine(day=start, words=case.say(mark("At once: %(law)s"), law=law_words), binds=True))
         return _Clock(day=start, first=start, lines=tuple(lines))
     if row.business:
         day = _business_days(start, row.business, law, case)
-        lines.append(ReckoningLine(day=day, words=f"{row.business} business days: {row.cite}", binds=True))
+        words = case.say(mark("%(number)s business days: %(law)s"), number=row.business, law=law_words)
+        lines.append(ReckoningLine(day=day, words=words, binds=True))
         return _Clock(day=day, first=day, lines=tuple(lines))
     assert row.clock is not None
     base = row.clock.after(start)
-    lines.append(
-        ReckoningLine(day=base, words=f"{_count(row.clock)}: {row.cite}", binds=not case.extended or not row.extension)
-    )
+    words = f"{_count(row.clock, case)}: {law_words}"
+    lines.append(ReckoningLine(day=base, words=words, binds=not case.extended or not row.extension))
     first, paused = _paused_and_rolled(base, row, case)
     if not case.extended or row.extension is None:
         return _Clock(day=first, first=first, lines=(*lines, *paused))
@@ -217,14 +232,16 @@ def _extension_end(row: RegimeRow, start: date, base: date, case: _Case) -> tupl
     extension = row.extension
     assert extension is not None
     if extension.to:
-        return extension.to.after(start), f"Extended to {extension.to.words()} from receipt"
+        to = extension.to.words(case.language)
+        return extension.to.after(start), case.say(mark("Extended to %(period)s from receipt"), period=to)
     if extension.by:
-        return extension.by.after(base), f"Extended by {extension.by.words()}"
+        by = extension.by.words(case.language)
+        return extension.by.after(base), case.say(mark("Extended by %(period)s"), period=by)
     if case.extended_to is None:
         raise BadInput(
             f"{row.cite} sets no limit to an extension.", remedy="Give the new date that the person was told."
         )
-    return case.extended_to, "Extended to the date that was told"
+    return case.extended_to, case.say(mark("Extended to the date that was told"))
 
 
 def _paused_and_rolled(day: date, row: RegimeRow, case: _Case) -> tuple[date, list[ReckoningLine]]:
@@ -232,12 +249,13 @@ def _paused_and_rolled(day: date, row: RegimeRow, case: _Case) -> tuple[date, li
     days = _days_paused(row, case)
     if days:
         day += timedelta(days=days)
-        lines.append(ReckoningLine(day=day, words=f"Waited for an answer: + {Period(days=days).words()}", binds=True))
+        lines.append(_waited(day, days, case))
     rolled = day
     while row.rolls and not is_working_day(rolled, case.country, case.subdivision):
         rolled += timedelta(days=1)
     if rolled != day:
-        lines.append(ReckoningLine(day=rolled, words=f"{_why_off(day)}, so the next working day", binds=True))
+        words = case.say(mark("%(day)s, so the next working day"), day=_why_off(day, case))
+        lines.append(ReckoningLine(day=rolled, words=words, binds=True))
     return rolled, lines
 
 
@@ -258,17 +276,18 @@ def _days_paused(row: RegimeRow, case: _Case) -> int:
 
 def _own_clock(row: RegimeRow, case: _Case) -> _Clock | None:
     if case.within is Answer.AT_ONCE:
-        line = ReckoningLine(day=case.received, words="The policy promises at once", binds=True)
+        line = ReckoningLine(day=case.received, words=case.say(mark("The policy promises at once")), binds=True)
         return _Clock(day=case.received, first=case.received, lines=(line,))
     if not isinstance(case.within, Period):
         return None
     start = case.received if case.firm else _start(row, case)
     day = case.within.after(start)
-    lines = [ReckoningLine(day=day, words=f"The policy promises {case.within.words()}", binds=True)]
+    words = case.say(mark("The policy promises %(period)s"), period=case.within.words(case.language))
+    lines = [ReckoningLine(day=day, words=words, binds=True)]
     days = 0 if case.firm else _days_paused(row, case)
     if days:
         day += timedelta(days=days)
-        lines.append(ReckoningLine(day=day, words=f"Waited for an answer: + {Period(days=days).words()}", binds=True))
+        lines.append(_waited(day, days, case))
     return _Clock(day=day, first=day, lines=tuple(lines))
 
 
@@ -289,10 +308,16 @@ def _business_days(start: date, number: int, law: Regime, case: _Case) -> date:
     return day
 
 
-def _count(period: Period) -> str:
-    words = period.words()
-    return f"One {words[2:]}" if words.startswith("1 ") else words
+def _waited(day: date, days: int, case: _Case) -> ReckoningLine:
+    words = case.say(mark("Waited for an answer: + %(period)s"), period=Period(days=days).words(case.language))
+    return ReckoningLine(day=day, words=words, binds=True)
 
 
-def _why_off(day: date) -> str:
-    return day.strftime("%A") if day.weekday() >= _SATURDAY else "A public holiday"
+def _count(period: Period, case: _Case) -> str:
+    words = period.words(case.language)
+    return f"One {words[2:]}" if words.startswith("1 ") and case.language == SOURCE else words
+
+
+def _why_off(day: date, case: _Case) -> str:
+    is_weekend = day.weekday() >= _SATURDAY
+    return str(format_date(day, "EEEE", locale=case.language)) if is_weekend else case.say(mark("A public holiday"))

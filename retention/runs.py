@@ -18,7 +18,7 @@ from retention.tables import RunState, SweepApprovalRow, SweepRunRow
 from retention.views import Due
 
 LATE = timedelta(minutes=10)  # a run that begins later than this after its instant was missed
-OPEN = (RunState.CLAIMED, RunState.RUNNING, RunState.PAUSED)
+OPEN = (RunState.CLAIMED, RunState.RUNNING)
 
 
 def find_due(session: Session, clause: str, settings: SweepSettings, zone: str, now: datetime) -> Due | None:
@@ -54,11 +54,17 @@ def claim(database: Database, due: Due, now: datetime) -> str | None:
 
 
 def open_run(session: Session, clause: str, claimed: str | None, *, actor: str, now: datetime) -> SweepRunRow:
-    """The row of a run that begins: the one that was claimed, else a new one by hand."""
+    """The row of a run that begins: the one that was claimed, else a new one by hand. Earlier claims of processes that died
+    are made up for by it."""
     row = session.get(SweepRunRow, claimed) if claimed else None
     if row is None:
         row = SweepRunRow(id=new_id("swp"), clause=clause, due_at=None, state=RunState.CLAIMED, started_at=now)
         session.add(row)
+    else:
+        older = _of_clause(clause).where(SweepRunRow.state == RunState.CLAIMED, SweepRunRow.id != row.id)
+        for lost in session.execute(older).scalars().all():
+            lost.state = RunState.SUPERSEDED
+            row.missed, row.made_up = row.missed + lost.missed + 1, True
     row.actor, row.started_at = actor, now
     return row
 
@@ -80,7 +86,7 @@ def open_claim(session: Session, clause: str) -> SweepRunRow | None:
 
 
 def has_open(session: Session, clause: str) -> bool:
-    """Is there a run that was claimed, begun or paused and not brought to an end?"""
+    """Is there a run that was claimed or begun and not brought to an end? One that was paused waits for the next claim."""
     return session.execute(_of_clause(clause).where(SweepRunRow.state.in_(OPEN)).limit(1)).first() is not None
 
 
@@ -102,9 +108,9 @@ def supersede(session: Session, clause: str, *, but: str, states: Sequence[RunSt
     return len(rows)
 
 
-def last_runs(session: Session, clause: str, limit: int) -> Sequence[SweepRunRow]:
+def last_runs(session: Session, clause: str, limit: int, *, offset: int = 0) -> Sequence[SweepRunRow]:
     """The clause's runs, the latest first."""
-    return session.execute(_of_clause(clause).limit(limit)).scalars().all()
+    return session.execute(_of_clause(clause).offset(offset).limit(limit)).scalars().all()
 
 
 def last_good_run(session: Session, clause: str) -> SweepRunRow | None:
@@ -113,9 +119,10 @@ def last_good_run(session: Session, clause: str) -> SweepRunRow | None:
 
 
 def last_approval(session: Session, clause: str) -> SweepApprovalRow | None:
-    """The approval that runs of a clause stand on."""
+    """The approval that runs of a clause stand on, or the last one, revoked."""
     wanted = sa.select(SweepApprovalRow).where(SweepApprovalRow.clause == clause)
-    return session.execute(wanted.order_by(SweepApprovalRow.at.desc()).limit(1)).scalar_one_or_none()
+    latest = wanted.order_by(SweepApprovalRow.at.desc(), SweepApprovalRow.revoked_at.is_(None).desc())
+    return session.execute(latest.limit(1)).scalar_one_or_none()
 
 
 def add_approval(

@@ -36,6 +36,11 @@ def last_due(settings: SweepSettings, zone: str, *, until: datetime) -> datetime
     return due_instants(settings, zone, after=until - reach, until=until)[-1]
 
 
+def may_give_back(settings: SweepSettings, zone: str, at: datetime) -> bool:
+    """May the stores be asked for space now? Where kept.yaml says so, in the clause's window, or any time without one."""
+    return settings.reclaim and _fits(settings.window, at.astimezone(ZoneInfo(zone)).time())
+
+
 def _of_day(settings: SweepSettings, day: date, place: ZoneInfo) -> Iterator[datetime]:
     opens = settings.window[0] if settings.window else time(0)
     if settings.every >= DAY:
@@ -44,13 +49,16 @@ def _of_day(settings: SweepSettings, day: date, place: ZoneInfo) -> Iterator[dat
         return
     midnight = datetime.combine(day, time(0))
     times = (midnight + count * settings.every for count in range(DAY // settings.every + 1))
-    inside = [local for local in times if local.date() == day and _inside(settings.window, local.time())]
+    inside = [local for local in times if local.date() == day and _fits(settings.window, local.time())]
     for local in inside or [datetime.combine(day, opens)]:  # a window that no multiple falls into opens with a run
         yield local.replace(tzinfo=place).astimezone(UTC)
 
 
-def _inside(window: tuple[time, time] | None, at: time) -> bool:
-    if window is None:
-        return True
+def _fits(window: tuple[time, time] | None, at: time) -> bool:
+    return window is None or is_inside(window, at)
+
+
+def is_inside(window: tuple[time, time], at: time) -> bool:
+    """Does a window, which may go over midnight, hold a time of day?"""
     opens, closes = window
     return opens <= at < closes if opens < closes else at >= opens or at < closes

@@ -1,7 +1,7 @@
 """Sweeps: what is over its time goes, by plan and preview, approved once by a person and then as often as it is due."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import Clock, iso_utc
 from core.database import Database
-from core.errors import CheckFailed, Conflict, NotFound
+from core.errors import CheckFailed, Conflict, NotFound, WaitsForPerson
 from core.leases import Leases
 from core.outbox import post
 from core.settings import Settings
@@ -18,15 +18,20 @@ from ledger.log import Ledger
 from plans.engine import Plans
 from plans.execute import Progress
 from plans.leasing import HeldLease, hold_lease
-from plans.plan import Plan, Step
+from plans.plan import Plan
 from plans.preview import Preview
+from plans.reclaiming import reclaim
+from plans.showing import under_present_holds
 from plans.standing import RunResult
 from plans.tables import PlanState
 from policies.cutoffs import BindingClause
-from policies.versions import Policies
+from policies.own import Promises
 from retention import runs
 from retention.drafts import Draft, Drafting
-from retention.schedule import next_due
+from retention.orders import Approver, Order, has_lapsed
+from retention.pacing import pacing_of, run_deadline, words_ahead
+from retention.run_facts import run_facts
+from retention.schedule import may_give_back, next_due
 from retention.tables import RunState, SweepRunRow
 from retention.views import (
     ClauseOverdue,
@@ -50,27 +55,11 @@ _STATES: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Approver:
-    by: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Order:
-    """How a run was asked for."""
-
-    actor: str
-    approver: _Approver | None = None
-    deadline: datetime | None = None
-    on_progress: Progress | None = None
-
-
 class Sweeps:
     """Runs the retention clauses that bind, those that a later version dropped included."""
 
     def __init__(
-        self, database: Database, clock: Clock, ledger: Ledger, policies: Policies, plans: Plans, settings: Settings
+        self, database: Database, clock: Clock, ledger: Ledger, policies: Promises, plans: Plans, settings: Settings
     ) -> None:
         self._database = database
         self._clock = clock
@@ -87,18 +76,20 @@ class Sweeps:
     def dry_run(self, clause: str | None = None) -> list[ClauseSweep]:
         """What a run would do now: the same path, and it ends before the first change. Nothing is stored."""
         now = self._plans.now()
-        return [self._drafting.draft(binding, now).sweep for binding in self._chosen(clause)]
+        return [self._drafting.show(self._drafting.draft(binding, now)) for binding in self._chosen(clause)]
 
     def run(
         self,
         clause: str | None = None,
         *,
         budget: timedelta | None = None,
+        profile: str | None = None,
+        rate: int | None = None,
         on_progress: Progress | None = None,
         actor: str = "system",
     ) -> list[SweepOutcome]:
         """Run one clause or all; what needs approval is left waiting. Raises Conflict while another process sweeps it."""
-        order = _Order(actor=actor, deadline=self._deadline(budget), on_progress=on_progress)
+        order = Order(actor=actor, deadline=self._deadline(budget), profile=profile, rate=rate, on_progress=on_progress)
         return self._run_all(self._chosen(clause), order)
 
     def approve(
@@ -108,16 +99,29 @@ class Sweeps:
         by: str,
         reason: str,
         budget: timedelta | None = None,
+        profile: str | None = None,
+        rate: int | None = None,
         on_progress: Progress | None = None,
     ) -> list[SweepOutcome]:
         """Build, preview, record the approval of exactly that, and run; `all`: every clause, approving those that wait."""
-        order = _Order(
+        order = Order(
             actor=by,
-            approver=_Approver(by=by, reason=reason),
+            approver=Approver(by=by, reason=reason),
             deadline=self._deadline(budget),
+            profile=profile,
+            rate=rate,
             on_progress=on_progress,
         )
         return self._run_all(self._chosen(None if clause == ALL else clause), order)
+
+    def approve_waiting(self, run_id: str, *, by: str, reason: str) -> list[SweepOutcome]:
+        """Approve what a person saw waiting, and run it. It lapses, and waits again, where the clause or what it reaches has
+        changed since, or what would go has grown past the breaker. A run that waits no more gives nothing."""
+        seen = next((one for one in self.waiting() if one.run_id == run_id), None)
+        if seen is None:
+            return []
+        order = Order(actor=by, approver=Approver(by=by, reason=reason), seen=seen)
+        return self._run_all(self._chosen(seen.clause), order)
 
     def waiting(self) -> list[WaitingApproval]:
         """The runs that wait for a person, oldest first."""
@@ -139,7 +143,9 @@ class Sweeps:
         return [due for due in self.due(now) if runs.claim(self._database, due, now)]
 
     def run_due(self, now: datetime) -> list[SweepOutcome]:
-        """Claim what is due and run it, with what a killed process left open. A clause that somebody sweeps is let be."""
+        """Claim what is due and run it, with what a killed process left open. A clause that somebody sweeps is let be; one
+        that was paused goes on when it is due again."""
+        self._plans.holds.tick()
         self.make_up(now)
         outcomes: list[SweepOutcome] = []
         for binding in self.clauses():
@@ -147,7 +153,7 @@ class Sweeps:
                 if not runs.has_open(session, binding.clause.id):
                     continue
             try:
-                outcomes += self._run_clause(binding, _Order(actor="system"))
+                outcomes += self._run_clause(binding, Order(actor="system", due_only=True))
             except Conflict as reason:
                 log.info("sweep.busy", clause=binding.clause.id, reason=str(reason))
         return outcomes
@@ -169,12 +175,13 @@ class Sweeps:
                 runs=tuple(read_run(row) for row in rows),
             )
 
-    def overdue(self, now: datetime | None = None) -> list[ClauseOverdue]:
-        """Measured in the stores: what is over its time, and what is past the time the work may take."""
+    def overdue(self, now: datetime | None = None, *, but: Collection[str] = ()) -> list[ClauseOverdue]:
+        """Measured in the stores: what is over its time, and what is past the time the work may take; of all clauses `but` these."""
         moment = now or self._plans.now()
-        return [self._drafting.overdue(binding, moment) for binding in self._chosen(None)]
+        return [self._drafting.overdue(one, moment) for one in self._chosen(None) if one.clause.id not in but]
 
-    def _run_all(self, bindings: Sequence[BindingClause], order: _Order) -> list[SweepOutcome]:
+    def _run_all(self, bindings: Sequence[BindingClause], order: Order) -> list[SweepOutcome]:
+        self._plans.holds.tick()
         outcomes: list[SweepOutcome] = []
         for binding in bindings:
             if order.deadline is not None and self._clock.now() >= order.deadline:
@@ -183,27 +190,34 @@ class Sweeps:
         self._ledger.settle()
         return outcomes
 
-    def _run_clause(self, binding: BindingClause, order: _Order) -> list[SweepOutcome]:
+    def _run_clause(self, binding: BindingClause, order: Order) -> list[SweepOutcome]:
         """Finish what was begun, then run what has come due since."""
         name = binding.clause.id
         with hold_lease(self._leases, self._clock, f"sweep:{name}") as lease:
             outcomes: list[SweepOutcome] = []
             with self._database.read() as session:
+                if order.due_only and not runs.has_open(session, name):
+                    return outcomes  # another scheduler ran it between our look and our lease
                 begun = runs.unfinished_run(session, name)
             if begun is not None:
                 outcomes.append(self._take_up(begun, order, lease))
-                if outcomes[-1].state is RunState.PAUSED:
+                if outcomes[-1].state in (RunState.PAUSED, RunState.STOPPED):
+                    with self._database.begin() as session:  # its due instant is spent: it would go on every minute
+                        lease.require(session)
+                        runs.supersede(session, name, but=begun.id, states=[RunState.CLAIMED])
                     return outcomes
             draft = self._drafting.draft(binding, self._plans.now())
             if draft.preview.total == 0 and (order.approver is None or draft.standing is not None):
                 outcomes.append(self._end_quietly(draft, order, lease))
-            elif draft.sweep.waits_for and order.approver is None:
+            elif draft.sweep.waits_for and (
+                order.approver is None or has_lapsed(order.seen, draft, self._settings.sweep(name).breaker)
+            ):
                 outcomes.append(self._let_wait(draft, order, lease))
             else:
                 outcomes.append(self._carry_out(draft, order, lease))
         return outcomes
 
-    def _end_quietly(self, draft: Draft, order: _Order, lease: HeldLease) -> SweepOutcome:
+    def _end_quietly(self, draft: Draft, order: Order, lease: HeldLease) -> SweepOutcome:
         """Nothing is over its time: a run that found the promise kept. A store that did not answer makes it a failed one."""
         blocked = draft.sweep.blocked
         row = self._open(draft, order, lease, RunState.FAILED if blocked else RunState.DONE)
@@ -212,41 +226,44 @@ class Sweeps:
             row, draft.plan, lease, state=state, rows=0, errors=blocked, sweep=draft.sweep, seen=draft.preview
         )
 
-    def _let_wait(self, draft: Draft, order: _Order, lease: HeldLease) -> SweepOutcome:
-        samples = self._plans.sample(draft.plan)
+    def _let_wait(self, draft: Draft, order: Order, lease: HeldLease) -> SweepOutcome:
+        shown = self._drafting.show(draft)
         row = self._open(draft, order, lease, RunState.WAITING)
         with self._database.begin() as session:
             lease.require(session)
             waiting = session.get_one(SweepRunRow, row.id)
-            waiting.body = {"sweep": sweep_json(draft.sweep), "samples": samples}
-            waiting.note = draft.sweep.waits_for
+            waiting.body, waiting.note = {"sweep": sweep_json(shown)}, shown.waits_for
+            waiting.overdue, waiting.oldest_overdue, waiting.held = shown.rows, shown.oldest, shown.held
+            self._record_run(session, waiting, draft.plan, shown, None)
             waited = runs.supersede(session, draft.sweep.clause, but=row.id, states=[RunState.WAITING])
             if not waited:
                 event = {"clause": draft.sweep.clause, "run": row.id, "rows": draft.sweep.rows}
                 post(session, "sweep.waiting", event, now=self._clock.now())
             run, view = read_run(waiting), read_waiting(waiting)
-        return SweepOutcome(clause=run.clause, run=run, sweep=draft.sweep, errors=draft.sweep.blocked, waiting=view)
+        return SweepOutcome(clause=run.clause, run=run, sweep=shown, errors=shown.blocked, waiting=view)
 
-    def _carry_out(self, draft: Draft, order: _Order, lease: HeldLease) -> SweepOutcome:
+    def _carry_out(self, draft: Draft, order: Order, lease: HeldLease) -> SweepOutcome:
         plan = draft.plan
         row = self._open(draft, order, lease, RunState.RUNNING, store=True)
         return self._run_plan(row, plan, order, lease, draft.sweep)
 
     def _run_plan(
-        self, row: SweepRunRow, plan: Plan, order: _Order, lease: HeldLease, sweep: ClauseSweep | None
+        self, row: SweepRunRow, plan: Plan, order: Order, lease: HeldLease, sweep: ClauseSweep | None
     ) -> SweepOutcome:
-        left = order.deadline - self._clock.now() if order.deadline is not None else None
-        progress = self._progress(order, lease)
+        now, settings = self._clock.now(), self._settings.sweep(row.clause)
+        ends = run_deadline(settings, self._drafting.zone(), now, asked=order.deadline, by_schedule=order.due_only)
+        left = ends - now if ends is not None else None
+        pacing = pacing_of(settings, profile=order.profile, rate=order.rate)
+        progress = order.progress(lease)
         try:
-            result = self._plans.run(plan.id, on_progress=progress, budget=left, actor=order.actor)
-        except CheckFailed as refusal:  # this clause cannot be run as things are; the next one may
-            return self._close(
-                row, plan, lease, state=RunState.FAILED, rows=row.rows, errors=(str(refusal),), sweep=sweep
-            )
+            result = self._plans.run(plan.id, on_progress=progress, budget=left, pacing=pacing, actor=order.actor)
+        except (CheckFailed, WaitsForPerson) as refusal:  # this clause cannot be run as things are; the next one may
+            state = RunState.STOPPED if isinstance(refusal, WaitsForPerson) else RunState.FAILED
+            return self._close(row, plan, lease, state=state, rows=row.rows, errors=(str(refusal),), sweep=sweep)
         return self._close_run(row, plan, result, lease, sweep)
 
     def _open(
-        self, draft: Draft, order: _Order, lease: HeldLease, state: RunState, *, store: bool = False
+        self, draft: Draft, order: Order, lease: HeldLease, state: RunState, *, store: bool = False
     ) -> SweepRunRow:
         """Write the run's row, with its plan and approval where it is going to be carried out, in one transaction."""
         plan, now = draft.plan, self._clock.now()
@@ -257,6 +274,7 @@ class Sweeps:
             row.state, row.version = state, plan.version
             row.cutoff = {name: iso_utc(instant) for name, instant in plan.cutoffs.items()}
             session.flush()
+            row.held = draft.sweep.held
             if store:
                 row.plan_id = plan.id
                 self._plans.add(session, plan, preview=draft.preview)
@@ -265,7 +283,7 @@ class Sweeps:
                 runs.supersede(session, row.clause, but=row.id, states=[RunState.WAITING])
         return row
 
-    def _approve(self, session: Session, draft: Draft, order: _Order, now: datetime) -> None:
+    def _approve(self, session: Session, draft: Draft, order: Order, now: datetime) -> None:
         """Approval of exactly this plan and preview: a person's, or the standing one of the clause's terms."""
         approver = order.approver
         if approver is None:
@@ -285,7 +303,7 @@ class Sweeps:
             private={"terms": draft.terms, "reason": approver.reason, "rows": draft.sweep.rows},
         )
 
-    def _take_up(self, begun: SweepRunRow, order: _Order, lease: HeldLease) -> SweepOutcome:
+    def _take_up(self, begun: SweepRunRow, order: Order, lease: HeldLease) -> SweepOutcome:
         """Go on with a run that was killed, paused or failed, under the approval and the cutoff it began with."""
         assert begun.plan_id is not None
         plan = self._plans.load(begun.plan_id).plan
@@ -296,17 +314,30 @@ class Sweeps:
     ) -> SweepOutcome:
         remaining = sum(step.remaining or 0 for step in result.steps)
         notes = [f"{step.collection}: {step.note}" for step in result.steps if step.note]
-        return self._close(
+        notes += [words] if (words := words_ahead(result, self._settings.sweep(row.clause))) else []
+        state = _STATES[result.state]
+        with self._database.read() as session:
+            stopped = session.get_one(SweepRunRow, row.id)
+            if state is RunState.PAUSED and not self._plans.is_approved(session, plan.id):
+                state = RunState.STOPPED
+                notes.append("Its approval was revoked: what is left waits for a new one")
+            elif state is RunState.PAUSED and stopped.stopped_by:
+                notes.append("Stopped after a batch; it goes on when the clause is due again")
+        settings = self._settings.sweep(plan.trigger.ref)
+        if state is RunState.DONE and may_give_back(settings, self._drafting.zone(), self._clock.now()):
+            notes += reclaim(self._plans.datamap, plan, result, renew=lease.renew)
+        outcome = self._close(
             row,
             plan,
             lease,
-            state=_STATES[result.state],
+            state=state,
             rows=result.rows,
             errors=result.errors,
             sweep=sweep,
             remaining=remaining,
             note="; ".join(notes),
         )
+        return replace(outcome, forecast=result.forecast)
 
     def _close(
         self,
@@ -323,45 +354,34 @@ class Sweeps:
         seen: Preview | None = None,
     ) -> SweepOutcome:
         """Look once more at what is over its time, and write the end of the run down: row and ledger in one transaction."""
-        left, oldest = seen or self._plans.look(plan), self._plans.oldest(plan)
+        left, oldest = seen or self._plans.look(self._as_held_now(plan)), self._plans.oldest(plan)
+        taken_up = self._drafting.set_out_with(row.plan_id) if sweep is None else None
         ends = [row_seen.extent.oldest for row_seen in left.rows if row_seen.extent and row_seen.extent.oldest]
         with self._database.begin() as session:
             lease.require(session)
             run = session.get_one(SweepRunRow, row.id)
             run.state, run.ended_at, run.rows, run.remaining = state, self._clock.now(), rows, remaining
             run.overdue, run.oldest_overdue = left.total, min(ends, default=None)
+            run.held = sum(row_seen.held for row_seen in left.rows)
             run.oldest_remaining = oldest
             run.note = "; ".join(part for part in (note, *errors) if part)
-            self._record_run(session, run, plan)
+            self._record_run(session, run, plan, sweep or taken_up, left)
             view = read_run(run)
         return SweepOutcome(clause=view.clause, run=view, sweep=sweep, errors=errors)
 
-    def _record_run(self, session: Session, run: SweepRunRow, plan: Plan) -> None:
+    def _as_held_now(self, plan: Plan) -> Plan:
+        return under_present_holds(self._plans.datamap, self._plans.holds.list(), plan)
+
+    def _record_run(
+        self, session: Session, run: SweepRunRow, plan: Plan, set_out: ClauseSweep | None, left: Preview | None
+    ) -> None:
         self._ledger.record(
             session,
             kind="sweep.run",
             actor=run.actor,
             refs=[run.id, *([run.plan_id] if run.plan_id else []), f"clause:{run.clause}", f"version:{plan.version}"],
-            private={
-                "state": run.state,
-                "rows": run.rows,
-                "remaining": run.remaining,
-                "overdue": run.overdue,
-                "oldest_remaining": iso_utc(run.oldest_remaining) if run.oldest_remaining else None,
-                "cutoffs": {name: iso_utc(instant) for name, instant in plan.cutoffs.items()},
-                "gaps": len(plan.gaps),
-                "made_up": run.made_up,
-                "note": run.note,
-            },
+            private=run_facts(run, plan, set_out, left),
         )
-
-    def _progress(self, order: _Order, lease: HeldLease) -> Progress:
-        def on_progress(step: Step, done: int, total: int) -> None:
-            lease.renew()
-            if order.on_progress:
-                order.on_progress(step, done, total)
-
-        return on_progress
 
     def _deadline(self, budget: timedelta | None) -> datetime | None:
         return self._clock.now() + budget if budget is not None else None

@@ -12,7 +12,8 @@ from core.database import Base
 
 class RunState(StrEnum):
     """CLAIMED: due, and somebody has taken it. WAITING: a person must approve. RUNNING: begun, and perhaps killed. PAUSED:
-    its budget ended. DONE: read back. FAILED: something was left undone. SUPERSEDED: a later run took its place."""
+    its budget ended, or somebody stopped it. DONE: read back. FAILED: something was left undone. STOPPED: its approval was
+    taken back. SUPERSEDED: a later run took its place."""
 
     CLAIMED = "claimed"
     WAITING = "waiting"
@@ -20,6 +21,7 @@ class RunState(StrEnum):
     PAUSED = "paused"
     DONE = "done"
     FAILED = "failed"
+    STOPPED = "stopped"
     SUPERSEDED = "superseded"
 
 
@@ -27,7 +29,8 @@ class SweepRunRow(Base):
     """One run of one clause. `due_at` None: run by hand. `missed`: due instants before it that it makes up for.
 
     `rows`: records done; `overdue`: records that were over their time when it ended; `remaining`: those of its plan that
-    still matched. `body`: what people look at (collections, masked samples, gaps)."""
+    still matched; `held`: those over their time that a hold keeps. `stopped_by`: who asked that it ends after its batch.
+    `body`: what people look at (collections, masked samples, gaps)."""
 
     __tablename__ = "sweep_runs"
     __table_args__ = (sa.UniqueConstraint("clause", "due_at"), sa.Index(None, "clause", "started_at"))
@@ -46,15 +49,17 @@ class SweepRunRow(Base):
     rows: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     remaining: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     oldest_remaining: Mapped[datetime | None]
+    held: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     overdue: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     oldest_overdue: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(sa.Text, default="")
+    stopped_by: Mapped[str | None] = mapped_column(sa.String(80))
     body: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
 
 
 class SweepApprovalRow(Base):
     """Who approved a clause's runs. `terms`: the hash of what was approved: the clause's meaning and the collections it
-    reaches; a run with other terms waits again."""
+    reaches; a run with other terms waits again, and so does every run once it is revoked."""
 
     __tablename__ = "sweep_approvals"
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
@@ -66,3 +71,18 @@ class SweepApprovalRow(Base):
     by: Mapped[str] = mapped_column(sa.String(80))
     reason: Mapped[str] = mapped_column(sa.Text)
     at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[str | None] = mapped_column(sa.String(80))
+    revoke_reason: Mapped[str] = mapped_column(sa.Text, default="")
+
+
+class HoldCountRow(Base):
+    """How many records a hold keeps from a clause in one collection, as the stores said when they were last asked."""
+
+    __tablename__ = "hold_counts"
+    hold: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    clause: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
+    collection: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
+    rows: Mapped[int] = mapped_column(sa.BigInteger)
+    oldest: Mapped[datetime | None]
+    counted_at: Mapped[datetime]

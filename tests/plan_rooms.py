@@ -25,6 +25,7 @@ from core.settings import (
 )
 from ledger.log import Ledger
 from plans.engine import Plans
+from plans.pace import Timer
 from plans.reading import Reading
 from policies.documents import parse_document
 from policies.versions import Policies
@@ -33,6 +34,7 @@ from stores.contract import Store
 from stores.datamap import DataMap
 from stores.files import FilesStore
 from stores.sql import SqlStore
+from stores.sql_engine import LOCK_SECONDS
 from tests.ledger_rooms import ORIGIN, SECRET, StandingClock
 from tests.policy_texts import policy_text
 
@@ -189,6 +191,8 @@ def wire(
     receipts: bool = True,
     collections: Sequence[CollectionSettings] = COLLECTIONS,
     clock: Clock | None = None,
+    timer: Timer | None = None,
+    lock_seconds: float = LOCK_SECONDS,
 ) -> Rooms:
     """Wire the rooms over a control database and a gateway."""
     standing = clock if isinstance(clock, StandingClock) else StandingClock(NOW)
@@ -196,11 +200,13 @@ def wire(
     leases = Leases(database, clock)
     ledger = Ledger(database, clock, leases, secret=SECRET, origin=ORIGIN)
     stores: dict[str, Store] = {
-        "gateway": SqlStore("gateway", f"sqlite:///{gateway.path}", clock=clock, receipts=receipts),
+        "gateway": SqlStore(
+            "gateway", f"sqlite:///{gateway.path}", clock=clock, receipts=receipts, lock_seconds=lock_seconds
+        ),
         "files": FilesStore("files", gateway.root / "logs", clock=clock),
     }
     datamap = DataMap(collections, stores)
-    plans = Plans(database, clock, ledger, leases, datamap, batch_rows=batch_rows)
+    plans = Plans(database, clock, ledger, leases, datamap, batch_rows=batch_rows, timer=timer)
     policies = Policies(database, clock, ledger)
     return Rooms(
         clock=standing,

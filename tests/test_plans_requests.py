@@ -8,14 +8,11 @@ import pytest
 
 from core.database import Database
 from core.errors import BadInput
-from core.settings import CollectionSettings
 from plans.people import NeedsReview, clean_identifiers, find
 from plans.plan import Plan, StepDeed
 from plans.tables import PlanState, StepState
 from policies.clauses import Right
-from stores.contract import Store
 from stores.datamap import DataMap
-from stores.manual import ManualStore
 from tests.plan_rooms import CLAUSES, COLLECTIONS, Gateway, Rooms, ago, make_gateway, wire
 
 ANNA = {"email": ["anna@mail.test"]}
@@ -207,18 +204,6 @@ def test_records_are_read_out_by_collection_and_recorded(rooms: Rooms) -> None:
     assert {step.collection: step.rows for step in view.steps} == counts
     with rooms.database.read() as session:
         assert len(rooms.ledger.entries(session, ref="K7F3Q-2MXB", kind="request.outcome")) == 5
-
-
-def test_a_store_that_no_program_reads_is_a_gap(rooms: Rooms, gateway: Gateway, database: Database) -> None:
-    """What people have to look up by hand stands in the plan, with whom to ask."""
-    manual = ManualStore("crm", "crm@mail.test", clock=rooms.clock)
-    letters = CollectionSettings(id="letters", store="crm", at="letters", category="letter", identifies={"email": "e"})
-    stores: dict[str, Store] = {**rooms.datamap.stores, "crm": manual}
-    rooms.plans.datamap = DataMap((*COLLECTIONS, letters), stores)
-    plan = draft(rooms, Right.DELETION, ANNA)
-    (gap,) = plan.gaps
-    assert gap.what == "letters in crm"
-    assert "crm@mail.test" in gap.remedy
 
 
 def test_a_hold_outlives_the_account_it_was_placed_by(rooms: Rooms, gateway: Gateway) -> None:

@@ -9,8 +9,9 @@ from bs4 import BeautifulSoup
 from core.errors import BadInput
 from core.lined_yaml import YamlRefused, load_lined
 from policies.documents import DocumentRefused, parse_document
-from policies.lint import Level, lint
+from policies.lint import CALENDAR, Level, lint
 from policies.prose import render_html, render_text
+from stores.periods import PERIODS
 from tests.policy_texts import policy, policy_text
 
 LOGS = "{id: logs, kind: retention, of: request_log, for: P30D, then: delete}"
@@ -235,6 +236,30 @@ def test_two_clauses_for_one_category_are_one_too_many_only_for_one_event() -> N
     )
     message = refused(CLOSED, CLOSED.replace("id: closed", "id: again").replace("until:", "for: P1D, after:"))
     assert "Clauses closed and again both say how long account is kept, counted after account_closed" in message
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [("[model]", "makes totals by no period"), ("[day, month]", "makes totals by day and month")],
+)
+def test_totals_are_by_one_period_of_the_calendar(by: str, words: str) -> None:
+    """Only a period that is over can be counted once; two of them say nothing of when that is."""
+    clause = "{id: totals, kind: retention, of: usage, for: P30D, then: aggregate, into: usage_daily, by: BY, k: 10}"
+    assert words in refused(clause.replace("BY", by))
+    assert "totals" not in refused(clause.replace("BY", "[day, model]"))
+
+
+def test_a_period_longer_than_the_work_may_take_is_warned_of() -> None:
+    """A month is counted when it is over: by then its first day is a month over its time."""
+    clause = "{id: totals, kind: retention, of: usage, for: P30D, within: P1D, then: aggregate, into: sums, by: [month], k: 9}"
+    assert "counts a month when it is over" in found(clause)
+    assert "when it is over" not in found(clause.replace("P1D", "P1M"))
+    assert "when it is over" not in found(clause.replace("[month]", "[day]"))
+
+
+def test_lint_and_stores_know_the_same_periods() -> None:
+    """Policies know no stores; the words that both understand are the same."""
+    assert tuple(CALENDAR) == PERIODS
 
 
 def test_a_clause_may_be_cited_twice_and_must_be_cited_once() -> None:

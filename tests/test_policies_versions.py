@@ -18,11 +18,9 @@ from tests.policy_texts import logs_for, policy
 
 
 @pytest.fixture
-def house(control_url: str) -> Iterator[House]:
-    database = Database(control_url)
-    made = House(database)
-    made.make_tables()
-    yield made
+def house(tables_url: str) -> Iterator[House]:
+    database = Database(tables_url)
+    yield House(database)
     database.close()
 
 

@@ -31,9 +31,9 @@ BY_MAIL = Channels(ways=(NoticeChannel.EMAIL,))
 
 
 @pytest.fixture
-def house(control_url: str) -> Iterator[House]:
+def house(tables_url: str) -> Iterator[House]:
     """A house in which somebody has to be told of every change that matters."""
-    with telling_house(control_url) as made:
+    with telling_house(tables_url) as made:
         yield made
 
 

@@ -46,9 +46,9 @@ OLD_EVENT = """INSERT INTO policy_events (id, number, kind, at, actor, entry)
 
 
 @pytest.fixture
-def house(control_url: str) -> Iterator[House]:
+def house(tables_url: str) -> Iterator[House]:
     """A house in which somebody has to be told of every change that matters."""
-    with telling_house(control_url) as made:
+    with telling_house(tables_url) as made:
         yield made
 
 

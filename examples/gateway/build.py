@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from examples.gateway import database
+from examples.gateway.activity import ask_opinions, sample_uses, write_messages
 from examples.gateway.instants import chance, day_text, instant_text, ms_of
 from examples.gateway.papers import issue_invoices, write_letters
 from examples.gateway.people import Person, invent_people
@@ -71,11 +72,14 @@ def _write_database(path: Path, people: list[Person], traffic: Traffic, now_ms: 
     last_used = _last_uses(chance(seed, "idle keys"), people, requests, traffic[0][0].start_ms)
     invoices = issue_invoices(chance(seed, "invoices"), people, now_ms)
     letters = write_letters(chance(seed, "letters"), people, now_ms)
+    messages = write_messages(chance(seed, "playground"), people, now_ms)
+    opinions = ask_opinions(chance(seed, "feedback"), people, now_ms)
     with closing(sqlite3.connect(path)) as connection:
         database.create_tables(connection)
         counts = database.insert_people(connection, people, last_used)
         counts |= database.insert_requests(connection, requests)
         counts |= database.insert_papers(connection, invoices, letters)
+        counts |= database.insert_activity(connection, sample_uses(requests, now_ms), messages, opinions)
         connection.commit()
         database.create_indexes(connection)
     return counts

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 
+from examples.gateway.activity import Message, Opinion
 from examples.gateway.instants import instant_text, optional_text
 from examples.gateway.papers import Invoice, Letter
 from examples.gateway.people import Person
@@ -27,6 +28,16 @@ CREATE TABLE invoices (
     id INTEGER PRIMARY KEY, user_id TEXT NOT NULL, amount REAL NOT NULL, issued_at TEXT NOT NULL);
 CREATE TABLE support_messages (
     id INTEGER PRIMARY KEY, email TEXT NOT NULL, body TEXT NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE playground (
+    id INTEGER PRIMARY KEY, user_id TEXT NOT NULL, model TEXT NOT NULL, prompt TEXT, answer TEXT,
+    tokens INTEGER NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE usage (
+    id INTEGER PRIMARY KEY, user_id TEXT NOT NULL, model TEXT NOT NULL, tokens INTEGER NOT NULL,
+    created_at TEXT NOT NULL);
+CREATE TABLE usage_daily (
+    id INTEGER PRIMARY KEY, day TEXT NOT NULL, model TEXT NOT NULL, rows INTEGER NOT NULL, tokens INTEGER NOT NULL);
+CREATE TABLE feedback (
+    id INTEGER PRIMARY KEY, user_id TEXT, email TEXT, rating INTEGER NOT NULL, comment TEXT, created_at TEXT NOT NULL);
 """
 _INDEXES = """
 CREATE UNIQUE INDEX users_email ON users (email);
@@ -43,6 +54,13 @@ CREATE INDEX invoices_user_id ON invoices (user_id);
 CREATE INDEX invoices_issued_at ON invoices (issued_at);
 CREATE INDEX support_messages_email ON support_messages (email);
 CREATE INDEX support_messages_created_at ON support_messages (created_at);
+CREATE INDEX playground_user_id ON playground (user_id);
+CREATE INDEX playground_created_at ON playground (created_at);
+CREATE INDEX usage_user_id ON usage (user_id);
+CREATE INDEX usage_created_at ON usage (created_at);
+CREATE INDEX usage_daily_day ON usage_daily (day);
+CREATE INDEX feedback_user_id ON feedback (user_id);
+CREATE INDEX feedback_created_at ON feedback (created_at);
 """
 
 
@@ -104,6 +122,25 @@ def insert_papers(connection: sqlite3.Connection, invoices: list[Invoice], lette
         [(letter.email, letter.body, instant_text(letter.at_ms)) for letter in letters],
     )
     return {"invoices": len(invoices), "support": len(letters)}
+
+
+def insert_activity(
+    connection: sqlite3.Connection, uses: list[Request], messages: list[Message], opinions: list[Opinion]
+) -> dict[str, int]:
+    """Figures of use, messages of the playground and feedback; the totals of use are for the sweep to make."""
+    connection.executemany(
+        "INSERT INTO usage (user_id, model, tokens, created_at) VALUES (?, ?, ?, ?)",
+        [(u.user_id, u.model, u.prompt_tokens + u.completion_tokens, instant_text(u.at_ms)) for u in uses],
+    )
+    connection.executemany(
+        "INSERT INTO playground (user_id, model, prompt, answer, tokens, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        [(m.user_id, m.model, m.prompt, m.answer, m.tokens, instant_text(m.at_ms)) for m in messages],
+    )
+    connection.executemany(
+        "INSERT INTO feedback (user_id, email, rating, comment, created_at) VALUES (?, ?, ?, ?, ?)",
+        [(o.user_id, o.email, o.rating, o.comment, instant_text(o.at_ms)) for o in opinions],
+    )
+    return {"usage": len(uses), "usage-daily": 0, "playground": len(messages), "feedback": len(opinions)}
 
 
 def _bill(request: Request) -> tuple[str, str, int, float, str]:

@@ -1,4 +1,4 @@
-"""The made-up sentences of the example: prompts, answers and letters to support."""
+"""The made-up sentences of the example: prompts, answers, letters to support and comments."""
 
 import random
 
@@ -79,6 +79,14 @@ _STRANGERS_LETTERS = (
     "We wrote an article about LLM gateways and have a question on prices.",
     "Do you have open positions in support?",
 )
+_COMMENTS = (
+    "Fast and plain, that is what I need.",
+    "The dashboard could show the cost of each request.",
+    "I would like more small models.",
+    "Switching between models is easy.",
+    "Answers were slow last week.",
+    "Good documentation.",
+)
 
 
 def invent_prompt(rng: random.Random, kind: str) -> str:
@@ -91,6 +99,11 @@ def invent_prompt(rng: random.Random, kind: str) -> str:
 def invent_answer(rng: random.Random) -> str:
     """What a model may have answered."""
     return f"{rng.choice(_ANSWERS)} {rng.choice(_CLOSINGS)}".rstrip()
+
+
+def invent_comment(rng: random.Random) -> str:
+    """What somebody may have said about the service."""
+    return rng.choice(_COMMENTS)
 
 
 def invent_letter(rng: random.Random, *, from_user: bool) -> str:

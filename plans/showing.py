@@ -1,0 +1,49 @@
+"""What a person should see of a step beside its preview: what the store has to say of it, and which holds keep how much."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from core.errors import KeptError
+from plans.holds import Hold, hold_condition
+from plans.plan import Plan, Step
+from stores.conditions import AllOf, Before, conjuncts
+from stores.contract import Advises, Extent
+from stores.datamap import DataMap
+
+
+def findings(datamap: DataMap, step: Step, period: timedelta | None = None) -> tuple[str, ...]:
+    """What the store has to say of the step's collection; nothing where it does not answer: the preview names that.
+
+    `period`: how long the clause keeps its records."""
+    store = datamap.stores[step.store]
+    times = tuple(part.field for part in conjuncts(step.condition) if isinstance(part, Before))
+    try:
+        return store.findings(step.at, times=times, period=period) if isinstance(store, Advises) else ()
+    except KeptError:
+        return ()
+
+
+def count_held(datamap: DataMap, holds: Sequence[Hold], step: Step, *, limit: int) -> list[tuple[str, Extent]]:
+    """What each hold keeps of the step's records, by the hold's id; at most so many holds are asked about."""
+    collection = datamap.collection(step.collection)
+    conditions = ((hold.id, hold_condition([hold], collection, step.clause, datamap)) for hold in holds)
+    found = list[tuple[str, Extent]]()
+    for hold_id, kept in [one for one in conditions if one[1] is not None][:limit]:
+        assert kept is not None
+        try:
+            where = AllOf(parts=(step.condition, kept))
+            extent = datamap.stores[step.store].measure(step.at, where, time=step.time)
+        except KeptError:
+            continue  # the preview names it
+        found.append((hold_id, extent))
+    return found
+
+
+def under_present_holds(datamap: DataMap, holds: Sequence[Hold], plan: Plan) -> Plan:
+    """The same steps under the holds of this moment: for a look at what is left after a run, never to be carried out."""
+    steps = (
+        replace(step, held=hold_condition(holds, datamap.collection(step.collection), step.clause, datamap))
+        for step in plan.steps
+    )
+    return replace(plan, steps=tuple(steps))
