@@ -8,9 +8,11 @@ import click
 
 from core.errors import KeptError
 from core.log import configure_logging
+from jobs.commands.approvals import approvals
 from jobs.commands.campaign import campaign
 from jobs.commands.doctor import doctor
 from jobs.commands.due import due
+from jobs.commands.hold import hold
 from jobs.commands.install import init
 from jobs.commands.ledger import ledger
 from jobs.commands.map import data_map
@@ -19,12 +21,13 @@ from jobs.commands.policy import policy
 from jobs.commands.promises import promises
 from jobs.commands.requests import request
 from jobs.commands.serve import serve
-from jobs.commands.sweep import approvals, hold, sweep
+from jobs.commands.sweep import sweep
+from jobs.commands.tasks import task
 from jobs.services import Wiring
 
 COMMANDS = (
     *(init, serve, doctor, policy, data_map, campaign, sweep, approvals, hold),
-    *(request, due, promises, ledger, user, token),
+    *(request, task, due, promises, ledger, user, token),
 )
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from core.outbox import Event, Handler
+from core.words import long_day
 from jobs.services import Services
 from notify.campaigns import PREVIEW
 from notify.mail import queue_mail
+from plans.holds import REVIEW
+from retention.oversight import RESUME
 
 log = structlog.get_logger()
 
@@ -18,9 +22,12 @@ def work_handlers(kept: Services) -> Mapping[str, Handler]:
     """The handlers of every kind of event an installation writes but mail."""
     return {
         "request.run": kept.requests.handle_run,
+        "task.mail": kept.tasks.handle_mail,
         PREVIEW: kept.campaign_runs.handle_preview,
         "sweep.approve": lambda event: approve_waiting(kept, event),
         "sweep.waiting": lambda event: tell_operators(kept, event),
+        RESUME: lambda event: resume_paused(kept, event),
+        REVIEW: lambda event: tell_of_review(kept, event),
         "plan.state": note_progress,
         "plan.step": note_progress,
     }
@@ -32,18 +39,16 @@ def note_progress(event: Event) -> None:
 
 
 def approve_waiting(kept: Services, event: Event) -> None:
-    """Run what an operator approved in the console; what has grown past the breaker since they looked waits again."""
-    clause, run = event.payload["clause"], event.payload["run"]
-    seen = next((one for one in kept.sweeps.waiting() if one.run_id == run), None)
-    if seen is None:
-        log.info("approval.settled_already", clause=clause, run=run)
-        return
-    now_over = sum(one.rows for one in kept.sweeps.dry_run(clause))
-    if now_over > seen.sweep.rows * (1 + kept.settings.sweep(clause).breaker):
-        log.warning("approval.outgrown", clause=clause, seen=seen.sweep.rows, rows=now_over)
-        kept.sweeps.run(clause)
-        return
-    kept.sweeps.approve(clause, by=event.payload["by"], reason=event.payload["reason"])
+    """Run what an operator approved in the console; what has changed since they looked waits again."""
+    outcomes = kept.sweeps.approve_waiting(event.payload["run"], by=event.payload["by"], reason=event.payload["reason"])
+    log.info("approval.carried_out", clause=event.payload["clause"], states=[one.state.value for one in outcomes])
+    if outcomes:
+        kept.evidences.refresh()
+
+
+def resume_paused(kept: Services, event: Event) -> None:
+    """Go on with a run that was paused, and that an operator wants gone on with before it is due."""
+    kept.sweeps.run(event.payload["clause"], actor=event.payload["by"])
     kept.evidences.refresh()
 
 
@@ -66,3 +71,26 @@ def tell_operators(kept: Services, event: Event) -> None:
         }
         for address in kept.settings.alerts.mail:
             queue_mail(session, event="sweep_waiting", to=address, variables=variables, now=kept.clock.now())
+
+
+def tell_of_review(kept: Services, event: Event) -> None:
+    """Mail the people under `alerts:` that the review date of a hold has passed; of one that was released, nobody."""
+    hold = kept.holds.get(event.payload["hold"])
+    with kept.database.begin() as session:
+        version = kept.policies.in_force(session)
+        if hold.released_at is not None or hold.review_at is None:
+            return
+        controller = version.document.controller if version else None
+        zone = ZoneInfo(controller.timezone if controller else "UTC")
+        variables = {
+            "controller": {
+                "name": controller.name if controller else "this service",
+                "email": controller.email if controller else "",
+            },
+            "hold": hold.id,
+            "added": long_day(hold.added_at.astimezone(zone).date()),
+            "review": long_day(hold.review_at.astimezone(zone).date()),
+            "link": f"{kept.links_at}/console/retention/holds",
+        }
+        for address in kept.settings.alerts.mail:
+            queue_mail(session, event="hold_review", to=address, variables=variables, now=kept.clock.now())

@@ -6,11 +6,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Protocol
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from core.words import count, span
 
 LINE_EVERY_SECONDS = 5.0
 
@@ -41,31 +44,64 @@ def _bars() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
         console=Console(stderr=True),
     )
+
+
+class Speed:
+    """Records a second since the first word of a piece of work, which may have been begun long before."""
+
+    def __init__(self, done: int, now: float) -> None:
+        self._first = done
+        self._since = now
+
+    def at(self, done: int, now: float) -> float | None:
+        """None until there is something to measure."""
+        took = now - self._since
+        return (done - self._first) / took if took > 0 and done > self._first else None
+
+
+def _rate(rate: float | None) -> str:
+    return f"{count(round(rate))}/s" if rate else ""
+
+
+def _left(rate: float | None, done: int, expected: int) -> str:
+    if not rate or expected <= done:
+        return ""
+    return f"{span(timedelta(seconds=(expected - done) / rate))} left"
 
 
 class _BarProgress:
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
-        self._tasks: dict[str, tuple[TaskID, float]] = {}
+        self._tasks: dict[str, tuple[TaskID, Speed]] = {}
 
     def __call__(self, what: str, done: int, expected: int) -> None:
         if what not in self._tasks:
-            self._tasks[what] = (self._bars.add_task(what, total=expected or None, rate=""), time.monotonic())
-        task, since = self._tasks[what]
-        rate = done / max(time.monotonic() - since, 0.001)
-        self._bars.update(task, completed=done, rate=f"{rate:,.0f}/s".replace(",", "\u202f"))
+            task = self._bars.add_task(what, total=expected or None, rate="", left="")
+            self._tasks[what] = (task, Speed(done, time.monotonic()))
+        task, speed = self._tasks[what]
+        rate = speed.at(done, time.monotonic())
+        self._bars.update(
+            task, completed=done, total=expected or None, rate=_rate(rate), left=_left(rate, done, expected)
+        )
 
 
 class _LineProgress:
     def __init__(self) -> None:
         self._last = 0.0
+        self._speeds: dict[str, Speed] = {}
 
     def __call__(self, what: str, done: int, expected: int) -> None:
         now = time.monotonic()
+        rate = self._speeds.setdefault(what, Speed(done, now)).at(done, now)
         if now - self._last < LINE_EVERY_SECONDS and done < expected:
             return
         self._last = now
-        click.echo(f"{what}: {done} of {expected}" if expected else f"{what}: {done}", err=True)
+        said = [
+            f"{what}: {done} of {expected}" if expected else f"{what}: {done}",
+            _rate(rate),
+            _left(rate, done, expected),
+        ]
+        click.echo(", ".join(part for part in said if part), err=True)

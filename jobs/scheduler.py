@@ -50,9 +50,6 @@ def standing_jobs(kept: Services) -> tuple[Job, ...]:
             kept.ledger.settle()
 
     def sweep() -> None:
-        with kept.database.read() as session:
-            if kept.policies.in_force(session) is None:
-                return  # nothing is promised yet
         if kept.sweeps.run_due(kept.clock.now()):
             kept.evidences.refresh()
 
@@ -69,10 +66,14 @@ def standing_jobs(kept: Services) -> tuple[Job, ...]:
         Job(name="campaigns", every=2, run=kept.campaign_runs.run_slice),
         Job(name="papers", every=5, run=kept.papers.make_missing),
         Job(name="sweeps", every=60, run=sweep),
+        Job(name="holds", every=60, run=kept.holds.tick),
+        Job(name="rows on hold", every=60, run=kept.hold_desk.count_if_due),
         Job(name="promises", every=300, run=kept.evidences.refresh),
+        Job(name="alarms", every=60, run=kept.alarms.check),
         Job(name="map", every=300, run=kept.drift.check_if_due),
         Job(name="contents", every=300, run=kept.content.scan_if_due),
         Job(name="requests", every=600, run=kept.requests.tidy),
+        Job(name="tasks", every=60, run=kept.tasks.send_due),
         Job(name="ledger check", every=3600, run=verify),
     )
 

@@ -18,6 +18,7 @@ from core.leases import Leases
 from core.rendering import PdfWorker
 from core.settings import Settings
 from dsr.service import Requests
+from dsr.tasks import TaskDesk
 from ledger.log import Ledger
 from notify.bounces import Bounces
 from notify.campaign_mails import Letters
@@ -29,9 +30,13 @@ from policies.acceptances import Acceptances
 from policies.consents import Consents
 from policies.papers import Papers
 from policies.versions import Policies
+from promises.alerting import Alarms
 from promises.board import Board
 from promises.evidence import CheckEvidences, SweepEvidences
-from retention.sweeps import Sweeps
+from promises.metering import Measures
+from retention.holds import HoldDesk
+from retention.oversight import Oversight
+from retention.own import AllSweeps
 from stores.contract import Store
 from stores.datamap import DataMap
 
@@ -53,8 +58,11 @@ class Services:
     consents: Consents
     papers: Papers
     holds: Holds
-    sweeps: Sweeps
+    hold_desk: HoldDesk
+    oversight: Oversight
+    sweeps: AllSweeps
     requests: Requests
+    tasks: TaskDesk
     mailer: Mailer
     campaigns: Campaigns
     campaign_runs: CampaignRuns
@@ -67,6 +75,8 @@ class Services:
     checks: CheckEvidences
     guard: Guard
     board: Callable[[], Board]
+    alarms: Alarms
+    measures: Callable[[], Measures]
 
 
 class Example(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +15,13 @@ from core.database import Database
 from dsr.figures import RightFigures, count_rights
 from policies.clause_words import describe_clause
 from policies.clauses import Clause, CollectsClause, NeverClause, RetentionClause, Right, RightClause
+from policies.cutoffs import BindingClause
 from policies.versions import Policies, Version
+from promises.alarms import Standing
+from promises.alerting import OpenAlarm, read_open_alarms
 from promises.evidence import CheckEvidences, SweepEvidences
+from promises.history import NOTHING_SEEN, History, read_histories
+from promises.silence import Silence, read_silences
 from promises.states import (
     NOT_CHECKED,
     Judgement,
@@ -29,6 +35,7 @@ from promises.states import (
 
 # Tickets that nobody may open: a complaint to the authority goes to the authority.
 OUTSIDE = "authority"
+OWN_LANGUAGE = "en"  # that of the console: Kept's own clauses stand on no public page
 WORST_FIRST = (State.BROKEN, State.DUE, State.ATTESTED, State.KEPT)
 
 
@@ -46,83 +53,130 @@ class ClauseState:
     good_until: datetime | None
     owner: str | None
     promises: tuple[str, ...]
+    within: timedelta | None = None
+    history: History | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines: states and instants as text, lengths in whole seconds; `worst_overdue` of retention clauses only."""
+        rest = {name: value for name, value in vars(self).items() if name not in ("within", "history")}
+        return {
+            **rest,
+            "state": self.state.value,
+            "checked_at": _text(self.checked_at),
+            "good_until": _text(self.good_until),
+            "within_seconds": int(self.within.total_seconds()) if self.within is not None else None,
+            "worst_overdue": self.history.as_json() if self.history is not None else None,
+        }
+
+
+def _text(instant: datetime | None) -> str | None:
+    return instant.isoformat().replace("+00:00", "Z") if instant else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """All clauses, in the order of the document. `version` None: nothing is in force."""
+    """All clauses, in the order of the document, the alarms that stand and the jobs that are not heard of. `version` None:
+    nothing is in force. `own`: the clauses over Kept's own data, which bind before a policy does."""
 
     version: int | None
     at: datetime
     clauses: tuple[ClauseState, ...]
+    alarms: tuple[OpenAlarm, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    own: tuple[ClauseState, ...] = ()
 
     def count(self, state: State) -> int:
         return sum(one.state is state for one in self.clauses)
 
     def as_json(self) -> dict[str, Any]:
         """For machines: states and instants as text."""
-
-        def text(instant: datetime | None) -> str | None:
-            return instant.isoformat().replace("+00:00", "Z") if instant else None
-
-        clauses = [
-            {
-                **vars(one),
-                "state": one.state.value,
-                "checked_at": text(one.checked_at),
-                "good_until": text(one.good_until),
-            }
-            for one in self.clauses
-        ]
-        return {"version": self.version, "at": text(self.at), "clauses": clauses}
+        return {
+            "version": self.version,
+            "at": _text(self.at),
+            "clauses": [one.as_json() for one in self.clauses],
+            "own": [one.as_json() for one in self.own],
+            "alarms": [
+                {"kind": one.alarm.kind.value, "about": one.alarm.about, "says": one.alarm.says}
+                | {"since": _text(one.alarm.since), "raised_at": _text(one.raised_at), "told_at": _text(one.told_at)}
+                for one in self.alarms
+            ],
+            "silent": [
+                {"job": one.job, "since": _text(one.since), "fails": one.fails, "says": one.words(self.at)}
+                for one in self.silences
+            ],
+        }
 
 
 class Boards:
     """Reads the board from the control database."""
 
     def __init__(
-        self, database: Database, clock: Clock, policies: Policies, evidences: SweepEvidences, checks: CheckEvidences
+        self,
+        database: Database,
+        clock: Clock,
+        policies: Policies,
+        evidences: SweepEvidences,
+        checks: CheckEvidences,
+        *,
+        own: Callable[[], Sequence[BindingClause]] = tuple,
     ) -> None:
         self._database = database
         self._clock = clock
         self._policies = policies
         self._evidences = evidences
         self._checks = checks
+        self._own = own
 
     def read(self) -> Board:
         """The board as the evidence stands now."""
-        now = self._clock.now()
+        now, bindings = self._clock.now(), self._own()
         with self._database.read() as session:
+            histories = read_histories(session, now.date())
+            own = tuple(self._own_state(session, one.clause, histories, now) for one in bindings)
+            alarms, silences = read_open_alarms(session), read_silences(session, now)
             version = self._policies.in_force(session)
             if version is None:
-                return Board(version=None, at=now, clauses=())
+                return Board(version=None, at=now, clauses=(), alarms=alarms, silences=silences, own=own)
             figures = count_rights(session, day_in(now, version.document.controller.timezone))
-            states = tuple(self._state(session, version, clause, figures, now) for clause in version.document.clauses)
-        return Board(version=version.number, at=now, clauses=states)
+            states = tuple(
+                self._state(session, version, clause, figures, histories, now) for clause in version.document.clauses
+            )
+        return Board(version=version.number, at=now, clauses=states, alarms=alarms, silences=silences, own=own)
+
+    def others(self) -> list[Standing]:
+        """The clauses that are not retention, as alarms look at them."""
+        return [
+            Standing(clause=one.clause_id, state=one.state, proof=one.proof, checked_at=one.checked_at)
+            for one in self.read().clauses
+            if one.kind != RetentionClause.kind
+        ]
 
     def _state(
-        self, session: Session, version: Version, clause: Clause, figures: dict[Right, RightFigures], now: datetime
+        self,
+        session: Session,
+        version: Version,
+        clause: Clause,
+        figures: dict[Right, RightFigures],
+        histories: Mapping[str, History],
+        now: datetime,
     ) -> ClauseState:
         judged = self._judge(session, version, clause, figures, now)
-        return ClauseState(
-            clause_id=clause.id,
-            kind=clause.kind,
-            sentence=describe_clause(clause, version.document.language),
-            state=judged.state,
-            proof=judged.proof,
-            public_proof=judged.public or judged.proof,
-            checked_at=judged.checked_at,
-            good_until=judged.good_until,
-            owner=getattr(clause, "owner", None),
-            promises=tuple(clause.promises),
-        )
+        return _clause_state(clause, version.document.language, judged, histories, now)
+
+    def _own_state(
+        self, session: Session, clause: RetentionClause, histories: Mapping[str, History], now: datetime
+    ) -> ClauseState:
+        return _clause_state(clause, OWN_LANGUAGE, self._judge_sweep(session, clause, now), histories, now)
+
+    def _judge_sweep(self, session: Session, clause: RetentionClause, now: datetime) -> Judgement:
+        allowed: timedelta = clause.within.after_instant(now) - now
+        return judge_sweep(self._evidences.read(session, clause.id), allowed_age=allowed, now=now)
 
     def _judge(
         self, session: Session, version: Version, clause: Clause, figures: dict[Right, RightFigures], now: datetime
     ) -> Judgement:
         if isinstance(clause, RetentionClause):
-            allowed: timedelta = clause.within.after_instant(now) - now
-            return judge_sweep(self._evidences.read(session, clause.id), allowed_age=allowed, now=now)
+            return self._judge_sweep(session, clause, now)
         if isinstance(clause, RightClause) and clause.to != OUTSIDE:
             found = figures.get(clause.right, RightFigures())
             return judge_right(
@@ -134,3 +188,23 @@ class Boards:
         if isinstance(clause, NeverClause):
             return judge_never(self._checks.of_contents(session, clause), good_for=GOOD_FOR, now=now)
         return NOT_CHECKED
+
+
+def _clause_state(
+    clause: Clause, language: str, judged: Judgement, histories: Mapping[str, History], now: datetime
+) -> ClauseState:
+    retained = clause if isinstance(clause, RetentionClause) else None
+    return ClauseState(
+        clause_id=clause.id,
+        kind=clause.kind,
+        sentence=describe_clause(clause, language),
+        state=judged.state,
+        proof=judged.proof,
+        public_proof=judged.public or judged.proof,
+        checked_at=judged.checked_at,
+        good_until=judged.good_until,
+        owner=getattr(clause, "owner", None),
+        promises=tuple(clause.promises),
+        within=retained.within.after_instant(now) - now if retained else None,
+        history=histories.get(clause.id, NOTHING_SEEN) if retained else None,
+    )

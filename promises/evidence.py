@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -17,14 +17,19 @@ from core.database import Base, Database
 from core.errors import WaitsForPerson
 from core.words import plural
 from policies.clauses import CollectsClause, NeverClause
+from policies.own import is_own
+from promises.history import note_look
 from promises.states import MapEvidence, ScanEvidence, SweepEvidence
 from retention.sweeps import Sweeps
 from retention.views import ClauseOverdue
 from stores.datamap import DataMap
 
+OWN_LOOKS: Final = timedelta(minutes=10)
+
 
 class SweepEvidenceRow(Base):
-    """The last look at a retention clause. `trouble`: a list of sentences."""
+    """The last look at a retention clause. `half`: records past half of `within`; `over_seconds`: how long the oldest is
+    over; `trouble`: a list of sentences, of which `unreached` are those that a store said no with."""
 
     __tablename__ = "promise_evidence"
     clause: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
@@ -33,6 +38,9 @@ class SweepEvidenceRow(Base):
     broken: Mapped[int]
     held: Mapped[int]
     trouble: Mapped[list[Any]]
+    half: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    over_seconds: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    unreached: Mapped[list[Any]] = mapped_column(default=list)
 
 
 class SweepEvidences:
@@ -44,9 +52,12 @@ class SweepEvidences:
         self._sweeps = sweeps
 
     def refresh(self) -> None:
-        """Look at every store again. Without a policy in force there is nothing to look at."""
+        """Look at every store again; at Kept's own data, where all was well a moment ago, a while later. Without a policy in
+        force there is nothing else to look at."""
+        with self._database.read() as session:
+            fresh = _looked_at(session, since=self._clock.now() - OWN_LOOKS)
         try:
-            looked = self._sweeps.overdue()
+            looked = self._sweeps.overdue(but=fresh)
         except WaitsForPerson:
             return
         with self._database.begin() as session:
@@ -63,20 +74,32 @@ class SweepEvidences:
         return SweepEvidence(
             checked_at=row.checked_at,
             due=row.due,
+            half=row.half,
             broken=row.broken,
+            over=timedelta(seconds=row.over_seconds),
             held=row.held,
             waits_for_approval=standing.waiting is not None,
             trouble=tuple(row.trouble),
+            unreached=tuple(row.unreached),
             last_run_rows=good.rows if good else 0,
             last_run_at=good.ended_at if good else None,
         )
 
     def _keep(self, session: Session, one: ClauseOverdue) -> None:
         row = session.get(SweepEvidenceRow, one.clause) or SweepEvidenceRow(clause=one.clause)
-        row.checked_at = self._clock.now()
-        row.due, row.broken, row.held = one.due, one.broken, one.held
-        row.trouble = [*one.blocked, *one.gaps]
+        now = self._clock.now()
+        row.checked_at, row.over_seconds = now, int(one.over.total_seconds())
+        row.due, row.half, row.broken, row.held = one.due, one.half, one.broken, one.held
+        row.trouble, row.unreached = [*one.blocked, *one.gaps], list(one.blocked)
         session.add(row)
+        if one.due or not one.blocked:  # who could not look has not seen that nothing is over
+            note_look(session, one.clause, now.date(), due=one.due, broken=one.broken, over=one.over)
+
+
+def _looked_at(session: Session, *, since: datetime) -> frozenset[str]:
+    """Kept's own clauses that were looked at since, and of which nothing was over its time."""
+    wanted = sa.select(SweepEvidenceRow.clause).where(SweepEvidenceRow.checked_at > since, SweepEvidenceRow.due == 0)
+    return frozenset(name for name in session.execute(wanted).scalars() if is_own(name))
 
 
 class CheckEvidences:

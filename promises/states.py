@@ -37,8 +37,9 @@ class Judgement:
 class SweepEvidence:
     """What the last look at the stores found for a retention clause.
 
-    `due`: records over their period, those on hold apart; `broken`: of these, the ones past the time the work may take.
-    `trouble`: a sentence for each store that did not answer and each gap. `last_run_rows`: of the last good run."""
+    `due`: records over their period, those on hold apart; `half`, `broken`: of these, the ones past half and all of the
+    time the work may take; `over`: how long the oldest is over. `trouble`: a sentence for each store that did not answer
+    (those also in `unreached`) and each gap. `last_run_rows`: of the last good run."""
 
     checked_at: datetime
     due: int
@@ -48,6 +49,9 @@ class SweepEvidence:
     trouble: tuple[str, ...]
     last_run_rows: int
     last_run_at: datetime | None
+    half: int = 0
+    over: timedelta = timedelta(0)
+    unreached: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

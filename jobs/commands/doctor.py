@@ -10,8 +10,14 @@ from functools import partial
 import click
 
 from core.errors import CheckFailed, KeptError
+from core.settings import CollectionSettings
 from jobs.answers import Answer, answering, table
 from jobs.services import Services, Wiring
+from plans.own import STORE as OWN_STORE
+from policies.cutoffs import binding_clauses
+from promises.silence import read_silences
+from retention.seldom import too_seldom
+from stores.contract import Advises
 
 CLOCKS_AGREE = timedelta(minutes=1)
 
@@ -33,6 +39,8 @@ def doctor(wiring: Wiring) -> Answer:
     """Check every store, mail, clock, the policy, the ledger and PDF; say what is wrong and what to do."""
     with wiring.open_services(None) as kept:
         found = [_examine(name, check) for name, check in _checks(kept)]
+        found += [one for collection in kept.datamap.collections for one in _advice(kept, collection)]
+        found += _name_taken(kept)
     rows = [[one.what, one.state, one.remedy] for one in found]
     return Answer(
         data=[vars(one) for one in found],
@@ -59,10 +67,22 @@ def _checks(kept: Services) -> list[tuple[str, Callable[[], None]]]:
     return [
         *checks,
         ("policy", partial(_policy_in_force, kept)),
+        ("schedule", partial(_schedule_keeps, kept)),
         ("ledger", partial(_ledger_settles, kept)),
         ("PDF", partial(_pdf_renders, kept)),
         ("mail", kept.mailer.check),
+        ("scheduler", partial(_jobs_run, kept)),
     ]
+
+
+def _jobs_run(kept: Services) -> None:
+    now = kept.clock.now()
+    with kept.database.read() as session:
+        silences = read_silences(session, now)
+    if silences:
+        raise CheckFailed(
+            " ".join(one.words(now) for one in silences), remedy="Start `kept serve`, or look at its log if it runs."
+        )
 
 
 def _clock_agrees(kept: Services, name: str) -> None:
@@ -84,10 +104,39 @@ def _collection_is_there(kept: Services, collection_id: str) -> None:
             raise CheckFailed(f"It has no field '{field}'.", remedy="Correct the collection in kept.yaml.")
 
 
+def _advice(kept: Services, collection: CollectionSettings) -> list[Examined]:
+    """What the store has to say of a collection that is well: what makes work on it slow, or will be refused."""
+    store = kept.datamap.store_of(collection)
+    times = tuple(one for one in (collection.time, *collection.events.values()) if one is not None)
+    try:
+        said = store.findings(collection.at, times=times) if isinstance(store, Advises) else ()
+    except KeptError:
+        return []  # named above
+    return [Examined(what=f"collection {collection.id}", state=one) for one in said]
+
+
+def _name_taken(kept: Services) -> list[Examined]:
+    """The two are kept apart, but whoever reads of a store `kept` could not know which one is meant."""
+    if OWN_STORE not in kept.stores:
+        return []
+    said = "Kept's own database is the store 'kept' already, mapped and swept without a line in kept.yaml."
+    return [Examined(what=f"store {OWN_STORE}", state=said, remedy="Give the store of kept.yaml another name.")]
+
+
 def _policy_in_force(kept: Services) -> None:
     with kept.database.read() as session:
         if kept.policies.in_force(session) is None:
             raise CheckFailed("No version is in force.", remedy="Run `kept policy publish`.")
+
+
+def _schedule_keeps(kept: Services) -> None:
+    now = kept.clock.now()
+    with kept.database.read() as session:
+        history = kept.policies.history(session)
+    clauses = [one.clause for one in binding_clauses(history, now)]
+    found = [words for one in clauses if (words := too_seldom(one, kept.settings.sweep(one.id), now))]
+    if found:
+        raise CheckFailed(" ".join(found), remedy="Sweep it more often: `every:` under `sweeps:` in kept.yaml.")
 
 
 def _ledger_settles(kept: Services) -> None:

@@ -88,7 +88,11 @@ def _collection_data(one: Proposal) -> dict[str, Any]:
 def _lines(scan: Scan, lines: list[str], *, written: bool) -> list[Line]:
     remarks: list[Line] = [f"# {line}" for line in (summary(scan), *remark_lines(scan))]
     if not lines:
-        return ["# Everything that holds people's data is mapped.", *remarks]
+        whole = not (scan.unread or scan.unreached or scan.left_out)
+        said = (
+            "Everything that holds people's data is mapped." if whole else "Nothing is unmapped in what could be read."
+        )
+        return [f"# {said}", *remarks]
     if written:
         return ["Added to kept.yaml; read through it, then correct it.", *remarks]
     return ["collections:", *(f"  {line}" if line else "" for line in lines), *remarks]

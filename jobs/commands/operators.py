@@ -8,7 +8,7 @@ import click
 from sqlalchemy.orm import Session
 
 from core.one_time import issue_token
-from core.operators import PASSWORD_LINK, Role, add_operator, create_token, find_operator
+from core.operators import PASSWORD_LINK, Role, add_operator, create_token, find_operator, part_with
 from jobs.answers import Answer, answering
 from jobs.services import Services, Wiring
 
@@ -16,6 +16,7 @@ LINK_LASTS = timedelta(hours=24)
 # What a machine may do with each; docs/api.md says which address needs which.
 SCOPES = {
     "promises:read": "the board",
+    "metrics:read": "the numbers of /metrics, from another machine",
     "policy:read": "the policy in force and the planned one",
     "guard:check": "whether a payload holds what is never stored",
     "acceptances:read": "whether to ask a person to accept",
@@ -66,6 +67,21 @@ def reset(wiring: Wiring, email: str) -> Answer:
             link = password_link(kept, session, operator.id)
         kept.ledger.settle()
     return Answer(data={"id": operator.id, "link": link}, lines=[f"Choose a password within 24 hours: {link}"])
+
+
+@user.command()
+@click.argument("email")
+@click.pass_obj
+@answering
+def leave(wiring: Wiring, email: str) -> Answer:
+    """Note that an operator has left: no sign-in from now on, and name and address go in time by Kept's own policy."""
+    with wiring.open_services(None) as kept:
+        with kept.database.begin() as session:
+            operator = find_operator(session, email)
+            part_with(session, operator.id, kept.clock.now())
+            kept.ledger.record(session, kind="operator.left", actor="system", refs=[operator.id], private={})
+        kept.ledger.settle()
+    return Answer(data={"id": operator.id}, lines=["They cannot sign in any more."])
 
 
 @click.group()

@@ -15,7 +15,7 @@ from jobs.actor import command_actor
 from jobs.answers import Answer, Line, answering, table
 from jobs.progress import showing_progress
 from jobs.services import Wiring
-from plans.plan import Step
+from plans.plan import Step, StepDeed
 
 
 @click.group()
@@ -170,11 +170,15 @@ def run(wiring: Wiring, ref: str, approve: bool, reason: str) -> Answer:
 
             state = kept.requests.run(ref, by=command_actor(), on_progress=on_progress)
         kept.ledger.settle()
-    open_still = state is State.PARTLY_DONE
+        open_still = state is State.PARTLY_DONE
+        tasks = kept.tasks.list_tasks(ref=ref) if open_still else ()
+        panel = kept.requests.view(ref).plan
+    undone = [step for step in panel.steps if step.deed != StepDeed.ASK and step.state != StepState.DONE] if panel else []
+    waits = "".join(f" {task.collection} in {task.store} waits for {task.contact.reveal()}." for task in tasks)
     return Answer(
-        data={"ref": ref, "state": state.value},
-        lines=[f"Request {ref} is {state.value.replace('_', ' ')}."],
-        exit_status=3 if open_still else 0,
+        data={"ref": ref, "state": state.value, "tasks": [task.id for task in tasks]},
+        lines=[f"Request {ref} is {state.value.replace('_', ' ')}.{waits}"],
+        exit_status=0 if not open_still else 1 if tasks and not undone else 3,
     )
 
 

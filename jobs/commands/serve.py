@@ -47,7 +47,13 @@ def serve(wiring: Wiring, host: str, port: int | None) -> None:
     ):
         scheduler = Scheduler(kept, standing_jobs(kept))
         server = create_server(
-            wiring.make_web(kept), sockets=[listener], threads=8, ident="kept", max_request_body_size=LARGEST_BODY
+            wiring.make_web(kept),
+            sockets=[listener],
+            threads=8,
+            ident="kept",
+            max_request_body_size=LARGEST_BODY,
+            # Nothing trusts what a proxy says; that it was there at all closes what is open to this machine alone.
+            clear_untrusted_proxy_headers=False,
         )
         signal.signal(signal.SIGTERM, _stop)
         scheduler.start()
