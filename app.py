@@ -17,10 +17,11 @@ from core.leases import Leases
 from core.migrations import upgrade
 from core.personal import Personal
 from core.rendering import PdfWorker, Renderer
-from core.settings import Settings
+from core.settings import Settings, StoreSettings
 from core.settings_file import find_settings_file, load_settings
 from dsr.desk import Desk
 from dsr.service import Requests
+from dsr.tasks import TaskDesk
 from examples.gateway import build as gateway
 from jobs.audience import MappedAudience
 from jobs.cli import run_command_line
@@ -36,16 +37,24 @@ from notify.mailbox import Mailbox
 from notify.transport import open_transport
 from plans.engine import Plans
 from plans.leasing import hold_lease
+from plans.own import STORE as OWN_STORE
+from plans.own import own_map, own_plans
 from plans.reading import Reading
 from policies.acceptances import Acceptances
 from policies.consents import Consents
 from policies.documents import Document, parse_document
 from policies.drafts import Drafts
+from policies.own import OwnPolicies
 from policies.papers import Papers
 from policies.versions import Policies
+from promises.alerting import Alarms
 from promises.board import Boards
 from promises.evidence import CheckEvidences, SweepEvidences
-from retention.sweeps import Sweeps
+from promises.metering import Meter
+from retention.drafts import Drafting
+from retention.holds import HoldDesk
+from retention.oversight import Oversight
+from retention.own import AllSweeps, OwnSweeps, with_own_sweeps
 from stores.contract import Store
 from stores.datamap import DataMap
 from stores.registry import open_store
@@ -65,13 +74,18 @@ def open_services(path: Path | None, *, links_at: str | None = None) -> Iterator
         stack.callback(database.close)
         settings.var.mkdir(parents=True, exist_ok=True, mode=0o700)  # people's addresses, copies and keys
         upgrade(database)
+        own_settings = StoreSettings(
+            name=OWN_STORE, kind="sql", options={"url": database.url.render_as_string(hide_password=False)}
+        )
         pdf = PdfWorker()
         stack.callback(pdf.close)
         clock = SystemClock()
         stores = {name: open_store(one, clock=clock) for name, one in settings.stores.items()}
-        for store in stores.values():
+        own_store = open_store(own_settings, clock=clock)
+        for store in (*stores.values(), own_store):
             stack.callback(store.close)
-        yield wire(settings, database, clock, stores, pdf, links_at=links_at or settings.service.base_url)
+        links = links_at or settings.service.base_url
+        yield wire(settings, database, clock, stores, pdf, own_store=own_store, links_at=links)
 
 
 def wire(
@@ -81,9 +95,11 @@ def wire(
     stores: dict[str, Store],
     pdf: PdfWorker,
     *,
+    own_store: Store,
     links_at: str,
 ) -> Services:
-    """Every service of one installation."""
+    """Every service of one installation. `own_store`: the control database, as the store of Kept's own data."""
+    settings = with_own_sweeps(settings, own_map())
     secret = settings.service.secret_key
     leases = Leases(database, clock)
     ledger = Ledger(database, clock, leases, secret=secret, origin=origin_of(settings.service.base_url))
@@ -91,7 +107,11 @@ def wire(
     campaigns = Campaigns(clock, ledger, per_minute=settings.mail.campaign_rate)
     policies = Policies(database, clock, ledger, campaigns)
     plans = Plans(database, clock, ledger, leases, datamap)
-    sweeps = Sweeps(database, clock, ledger, policies, plans, settings)
+    own = OwnPolicies(database, clock, ledger)
+    own.bring_up()
+    kept_plans = own_plans(database, clock, ledger, leases, own_store, plans.holds)
+    own_sweeps = OwnSweeps(database, clock, ledger, own, kept_plans, settings, host=policies)
+    sweeps = AllSweeps(database, clock, ledger, policies, plans, settings, own=own_sweeps)
     evidences = SweepEvidences(database, clock, sweeps)
     consents = Consents(database, clock, ledger, policies, key=derive_key(secret, "consents"))
     drift = Drift(database, clock, datamap, policies, draft=lambda: _read_draft(settings))
@@ -103,6 +123,20 @@ def wire(
         has_consented=lambda subject, purpose: consents.state(Personal(subject), purpose).given,
     )
     checks = CheckEvidences(drift, content, datamap)
+    boards = Boards(database, clock, policies, evidences, checks, own=own_sweeps.clauses)
+    alarms = Alarms(
+        database,
+        clock,
+        policies=policies,
+        sweeps=sweeps,
+        evidences=evidences,
+        others=boards.others,
+        addresses=settings.alerts.mail,
+        link=f"{links_at}/console/promises",
+    )
+    meter = Meter(
+        database, clock, ledger=ledger, policies=policies, sweeps=sweeps, evidences=evidences, board=boards.read
+    )
     renderer = Renderer(base_url=links_at)
     mailer = Mailer(
         settings.mail, settings.var, renderer, clock=clock, database=database, key=derive_key(secret, "mail recipients")
@@ -141,6 +175,7 @@ def wire(
         base_url=links_at,
         packages=settings.var / "packages",
         secret=secret,
+        languages=settings.service.languages,
     )
     requests = Requests(desk, Reading(database, clock, ledger, leases, plans))
     return Services(
@@ -157,8 +192,11 @@ def wire(
         acceptances=Acceptances(database, clock, ledger, policies, key=derive_key(secret, "acceptances")),
         consents=consents,
         holds=plans.holds,
+        hold_desk=HoldDesk(database, clock, plans, Drafting(database, policies, plans, settings)),
+        oversight=Oversight(database, clock, ledger, leases, plans),
         sweeps=sweeps,
         requests=requests,
+        tasks=TaskDesk(desk),
         mailer=mailer,
         campaigns=campaigns,
         campaign_runs=campaign_runs,
@@ -170,7 +208,9 @@ def wire(
         content=content,
         checks=checks,
         guard=Guard(database, policies, consents),
-        board=Boards(database, clock, policies, evidences, checks).read,
+        board=boards.read,
+        alarms=alarms,
+        measures=meter.read,
     )
 
 
@@ -198,12 +238,16 @@ def make_web(kept: Services) -> Flask:
             papers=kept.papers,
             drafts=Drafts(kept.database, kept.clock),
             sweeps=kept.sweeps,
+            hold_desk=kept.hold_desk,
+            oversight=kept.oversight,
             requests=kept.requests,
+            tasks=kept.tasks,
             mailbox=Mailbox(kept.settings.var),
             campaigns=kept.campaigns,
             letters=kept.letters,
             guard=kept.guard,
             board=kept.board,
+            measures=kept.measures,
             probes=dict(probes),
         )
     )

@@ -6,14 +6,26 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from core.catalogue import SOURCE
 from core.clock import day_in
 from core.errors import BadInput, Conflict, KeptError, NotFound, Unreachable, WaitsForPerson
 from core.leases import Leases
 from core.outbox import Event
-from core.words import long_day, plural, size
+from core.words import long_day, size
 from dsr.desk import SYSTEM, Desk, find_ticket
 from dsr.grounds import find_ground
 from dsr.intake import CARRIED_OUT
+from dsr.outcome_lines import (
+    Reader,
+    asked_for_copies,
+    asked_to_delete,
+    beyond_line,
+    gap_lines,
+    gone_on_without,
+    left_lines,
+    stay_line,
+    title_of,
+)
 from dsr.package import Packages, authority_of
 from dsr.planning import holds_nothing, stays_in
 from dsr.states import ENDS, State, require_move
@@ -21,10 +33,9 @@ from dsr.tables import TicketRow
 from plans.build_request import READ_RIGHTS
 from plans.execute import Progress
 from plans.leasing import hold_lease
-from plans.plan import Gap
-from plans.standing import PlanView, StepResult
+from plans.plan import StepDeed
+from plans.standing import PlanView, RunResult, StepResult
 from plans.tables import PlanState, StepState
-from policies.clause_words import plain
 from policies.clauses import Right
 
 log = structlog.get_logger()
@@ -33,6 +44,10 @@ LONGEST_ANSWER = 10_000
 
 class NotDone(Unreachable):
     """Part of a request could not be carried out; the ticket stays open, names it, and the work is tried again."""
+
+
+class OpenWork(KeptError):
+    """What is left is work that people were asked to do; the ticket stays open until they answer. Names collections."""
 
 
 class Answering:
@@ -66,6 +81,9 @@ class Answering:
             raise
         except Conflict:
             raise
+        except OpenWork as waits:  # nothing to try again: the answer to the last task takes it up
+            self._give_back(ref, State.PARTLY_DONE, waits.message, kind="waits")
+            return State.PARTLY_DONE
         except KeptError as error:
             self._give_back(ref, State.PARTLY_DONE, str(error))
             raise NotDone(
@@ -97,14 +115,14 @@ class Answering:
             regimes = [ticket.regime] if ticket.regime else list(document.regimes)
             found = find_ground(ground, regimes, Right(ticket.right))
             ticket.outcome = {**ticket.outcome, "ground": found.id, "cite": found.cite}
-            desk.move(session, ticket, State.REFUSED, by=by, why=found.sentence)
+            desk.move(session, ticket, State.REFUSED, by=by, why=found.sentence(SOURCE))
             desk.write(session, ticket, direction="note", author=by, body=words)
             desk.mail(
                 session,
                 ticket,
                 "request_refused",
                 reason=words,
-                ground=found.sentence,
+                ground=found.sentence(ticket.language),
                 authority=self._authority(session, ticket),
                 link=self._link(ticket),
             )
@@ -169,23 +187,28 @@ class Answering:
                 self._desk.move(session, ticket, State.RUNNING, by=by)
             return ticket
 
-    def _give_back(self, ref: str, state: State, why: str) -> None:
+    def _give_back(self, ref: str, state: State, why: str, *, kind: str = "state") -> None:
         with self._desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
             if State(ticket.state) is State.RUNNING:
-                self._desk.move(session, ticket, state, by=SYSTEM, why=why)
+                self._desk.move(session, ticket, state, by=SYSTEM, why=why, kind=kind)
 
     def _copy(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
         desk, view = self._desk, self._view(ticket)
         with desk.database.read() as session:
-            document = desk.document(session, ticket)
-        beyond = [_beyond(stay) for stay in stays_in(view.preview)] if view.preview else []
+            document, reader = desk.document(session, ticket), self._reader(session, ticket)
+        if any(step.deed is StepDeed.ASK for step in view.plan.steps):
+            asked = desk.plans.run(view.plan.id, actor=by, on_progress=on_progress)
+            _require_through(asked, PlanState.DONE, PlanState.PLANNED)
+            view = self._view(ticket)
+        beyond = [beyond_line(stay, reader) for stay in stays_in(view.preview)] if view.preview else []
+        beyond += [*asked_for_copies(view, reader), *gone_on_without(view)]
         made = self._packages.make(ticket, document, view.plan.gaps, left_out=beyond, actor=by)
         rows = {one.collection: one.rows for one in made.held}
         with desk.database.begin() as session:
             session.add(made.row)
             ticket = self._running(session, ticket.ref)
-            gaps = _gap_lines(view.plan.gaps)
+            gaps = gap_lines(view.plan.gaps, reader)
             outcome = {"rows": rows, "gaps": gaps, "kept": [*beyond, *gaps], "package": made.row.id}
             self._close(session, ticket, outcome, by)
             zone = document.controller.timezone
@@ -197,28 +220,32 @@ class Answering:
                 expires=long_day(day_in(made.row.expires_at, zone), ticket.language),
                 size=size(made.row.size, ticket.language),
                 in_part=Right(ticket.right) is Right.PORTABILITY,
+                authority=self._authority(session, ticket),
             )
 
     def _delete(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
         desk, view = self._desk, self._view(ticket)
         result = desk.plans.run(view.plan.id, actor=by, on_progress=on_progress)
-        if result.state is not PlanState.DONE:
-            unfinished = [step for step in result.steps if step.state not in (StepState.DONE, StepState.LEFT)]
-            raise Unreachable("; ".join(f"{step.collection}: {step.error or 'not done yet'}" for step in unfinished))
+        _require_through(result, PlanState.DONE)
+        with desk.database.read() as session:
+            reader = self._reader(session, ticket)
         # As they were counted for the approval: once the account is gone, what stays cannot be found through it.
         stays = stays_in(view.preview) if view.preview else ()
-        kept = [*_left(result.steps), *(_stay(stay) for stay in stays if stay["basis"] != "hold")]
-        kept += _gap_lines(view.plan.gaps)
+        kept = [*left_lines(result.steps, reader), *(stay_line(one, reader) for one in stays if one["basis"] != "hold")]
+        view = self._view(ticket)
+        kept += [*gone_on_without(view), *gap_lines(view.plan.gaps, reader)]
+        asked = asked_to_delete(view, reader)
         with desk.database.begin() as session:
             ticket = self._running(session, ticket.ref)
             rows = self._deleted(ticket, result.steps)
-            self._close(session, ticket, {"rows": rows, "kept": kept}, by)
+            self._close(session, ticket, {"rows": rows, "kept": kept, "asked": asked}, by)
             zone = desk.document(session, ticket).controller.timezone
             desk.mail(
                 session,
                 ticket,
                 "deletion_done",
-                items=[{"title": _title(name), "count": count} for name, count in rows.items() if count],
+                items=[{"title": title_of(name), "count": count} for name, count in rows.items() if count],
+                asked=asked,
                 kept_back=kept,
                 done_on=long_day(day_in(desk.clock.now(), zone), ticket.language),
                 link=self._link(ticket),
@@ -262,6 +289,14 @@ class Answering:
         # The page opens with a code to the proven address; without proof there is none to offer.
         return self._desk.page_link(ticket) if ticket.identity_at else ""
 
+    def _reader(self, session: Session, ticket: TicketRow) -> Reader:
+        desk = self._desk
+        return Reader(
+            language=ticket.language,
+            document=desk.document(session, ticket),
+            translated=desk.words_of(session, ticket),
+        )
+
     def _authority(self, session: Session, ticket: TicketRow) -> dict[str, str] | None:
         found = authority_of(ticket, self._desk.document(session, ticket))
         return vars(found) if found else None
@@ -280,37 +315,12 @@ def _require_by_hand(ticket: TicketRow) -> None:
         )
 
 
-def _title(collection: str) -> str:
-    return plain(collection).capitalize()
-
-
-def _left(steps: tuple[StepResult, ...]) -> list[dict[str, str]]:
-    return [
-        {
-            "title": f"{_title(step.collection)}, {plural(step.remaining, 'record', 'records')}",
-            "why": step.note,
-            "until": "",
-        }
-        for step in steps
-        if step.state is StepState.LEFT and step.remaining
-    ]
-
-
-def _stay(stay: Mapping[str, Any]) -> dict[str, str]:
-    basis = plain(stay["basis"])
-    why = stay["reason"] if basis in stay["reason"] else f"{stay['reason']} ({basis})"
-    return {"title": _counted(stay), "why": why, "until": stay["until"]}
-
-
-def _beyond(stay: Mapping[str, Any]) -> dict[str, str]:
-    """What a copy leaves out: no ground keeps it, the right does not cover it."""
-    return {"title": _counted(stay), "why": stay["reason"], "until": ""}
-
-
-def _counted(stay: Mapping[str, Any]) -> str:
-    number = f", {plural(stay['rows'], 'record', 'records')}" if stay["rows"] is not None else ""
-    return f"{_title(stay['collection'])}{number}"
-
-
-def _gap_lines(gaps: tuple[Gap, ...]) -> list[dict[str, str]]:
-    return [{"title": gap.what, "why": f"not done by a program: {gap.why}", "until": ""} for gap in gaps]
+def _require_through(result: RunResult, *states: PlanState) -> None:
+    """Raise unless the plan came to one of these states: OpenWork while people have not answered, or one of them refused
+    and no operator has decided; Unreachable for what is tried again."""
+    unfinished = [step for step in result.steps if step.state not in (StepState.DONE, StepState.LEFT)]
+    if result.state is PlanState.ASKED:
+        left = dict.fromkeys(one.collection for one in unfinished if one.state is not StepState.PLANNED)
+        raise OpenWork(", ".join(left))
+    if result.state not in states:
+        raise Unreachable("; ".join(f"{step.collection}: {step.error or 'not done yet'}" for step in unfinished))

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from core.words import long_day, plural
-from dsr.words import RIGHT_WORDS
+from core.catalogue import SOURCE, catalogue, mark
+from core.words import long_day, records
+from dsr.outcome_lines import say_plainly
+from dsr.words import say_right
 from plans.plan import Gap
 from policies.clause_words import describe_clause, join, plain, said
 from policies.clauses import (
@@ -21,9 +23,9 @@ from policies.clauses import (
 from policies.documents import Document
 
 COVERS_ALL: Final = "*"
-
-
-LEFT_OUT_NOTE: Final = "To see all we hold, ask us for a copy of your data: that right has no such limits."
+LEFT_OUT_NOTE: Final = mark("To see all we hold, ask us for a copy of your data: that right has no such limits.")
+# The laws under which a person can have data restricted and object, whatever a policy says (Art. 15(1)(e)).
+EUROPEAN: Final = frozenset({"gdpr", "uk_gdpr"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class Authority:
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """The letter of answer as values; `sections` are what templates/documents/letter.html takes."""
+    """The letter of answer as values, all in `language`; `sections` are what templates/documents/letter.html takes."""
 
     ref: str
     title: str
@@ -64,6 +66,7 @@ class Letter:
     opening: str
     sections: tuple[Mapping[str, Any], ...]
     authority: Authority | None
+    language: str = SOURCE
 
     def variables(self) -> dict[str, Any]:
         """What the template takes."""
@@ -71,13 +74,14 @@ class Letter:
             "controller": dict(self.controller),
             "ref": self.ref,
             "person_name": "",
-            "date": long_day(self.written_on),
-            "received": long_day(self.received_on),
+            "date": long_day(self.written_on, self.language),
+            "received": long_day(self.received_on, self.language),
             "title": self.title,
             "opening": self.opening,
             "summary": self.summary,
             "sections": [dict(section) for section in self.sections],
             "authority": vars(self.authority) if self.authority else None,
+            "language": self.language,
         }
 
 
@@ -92,34 +96,199 @@ def write_access_letter(
     received_on: date,
     written_on: date,
     authority: Authority | None,
+    language: str = SOURCE,
 ) -> Letter:
     """The letter that goes with a copy (Art. 15): the data, purposes, categories, recipients, periods, rights, source.
 
-    `left_out`: what the right does not cover (title, why), as portability (Art. 20) leaves some of it."""
-    categories = frozenset[str]().union(*(one.categories for one in held if one.rows))
-    rows = sum(one.rows for one in held)
-    places = sum(1 for one in held if one.rows)
-    sections = [
-        _what_we_hold(held, right),
-        _section("What it is used for", _cover(document.of_kind(PurposeClause), categories)),
-        _section("How long it is kept", _cover(document.of_kind(RetentionClause), categories), _exceptions(document)),
-        *_recipients(document, categories),
-        _sources(document, categories),
-        _rights(document),
-        _left_out(held, left_out),
-        _gaps(gaps),
-    ]
-    return Letter(
-        ref=ref,
-        title="A copy of your data",
-        controller=_controller(document),
-        written_on=written_on,
-        received_on=received_on,
-        opening=f"you asked us: {RIGHT_WORDS[right]}. Yes, we keep data about you, {_comes_with(right, rows)}.",
-        summary=_summary(right, rows, places),
-        sections=tuple(section for section in sections if section),
-        authority=authority,
+    `document`: the policy in `language`, where it is published in it. `left_out`: what the right does not cover (title,
+    why), as portability (Art. 20) leaves some of it."""
+    return _Writer(language, document, right, held).write(
+        ref=ref, gaps=gaps, left_out=left_out, received_on=received_on, written_on=written_on, authority=authority
     )
+
+
+class _Writer:
+    """Writes one letter: each line from a clause or the data map, in the person's language."""
+
+    def __init__(self, language: str, document: Document, right: Right, held: Sequence[HeldCollection]) -> None:
+        self._language = language
+        self._document = document
+        self._right = right
+        self._held = held
+        self._categories = frozenset[str]().union(*(one.categories for one in held if one.rows))
+
+    def write(
+        self,
+        *,
+        ref: str,
+        gaps: Sequence[Gap],
+        left_out: Sequence[Mapping[str, str]],
+        received_on: date,
+        written_on: date,
+        authority: Authority | None,
+    ) -> Letter:
+        document, rows = self._document, sum(one.rows for one in self._held)
+        used, kept = self._cover(document.of_kind(PurposeClause)), self._cover(document.of_kind(RetentionClause))
+        sections = [
+            self._what_we_hold(),
+            _section(self._say(mark("What it is used for")), used),
+            _section(self._say(mark("How long it is kept")), kept, self._exceptions()),
+            *self._recipients(),
+            self._sources(),
+            self._decisions(),
+            self._rights(),
+            self._left_out(left_out),
+            self._gaps(gaps),
+        ]
+        asked = say_right(self._right, self._language)
+        return Letter(
+            ref=ref,
+            title=self._say(mark("A copy of your data")),
+            controller=_controller(document),
+            written_on=written_on,
+            received_on=received_on,
+            opening=self._opening(rows) % {"request": asked},
+            summary=self._summary(rows, sum(1 for one in self._held if one.rows)),
+            sections=tuple(section for section in sections if section),
+            authority=authority,
+            language=self._language,
+        )
+
+    def _say(self, message: str, **values: str) -> str:
+        words = catalogue(self._language).gettext(message)
+        return words % values if values else words
+
+    def _opening(self, rows: int) -> str:
+        if self._right is not Right.PORTABILITY:
+            return self._say(
+                mark("you asked us: %(request)s. Yes, we keep data about you, and this letter comes with all of it.")
+            )
+        if rows:
+            return self._say(
+                mark(
+                    "you asked us: %(request)s. Yes, we keep data about you, and this letter comes with what you gave us "
+                    "yourself and we use with your consent or for a contract."
+                )
+            )
+        return self._say(
+            mark(
+                "you asked us: %(request)s. Yes, we keep data about you, but none that is what you gave us yourself and we "
+                "use with your consent or for a contract."
+            )
+        )
+
+    def _summary(self, rows: int, places: int) -> str:
+        found = catalogue(self._language).ngettext(
+            "%(records)s in %(places)s place.", "%(records)s in %(places)s places.", places
+        ) % {"records": records(rows, self._language), "places": str(places)}
+        if self._right is Right.PORTABILITY and not rows:
+            where = self._say(mark("What is left out stands below, with the reason."))
+        else:
+            where = self._say(mark("The data is in the files beside this letter."))
+        return f"{found} {where}"
+
+    def _what_we_hold(self) -> dict[str, Any]:
+        if not self._held:
+            return {}
+        is_part = self._right is Right.PORTABILITY
+        title = self._say(mark("What is in this copy")) if is_part else self._say(mark("What we hold"))
+        rows = [
+            [one.title, join([plain(name) for name in sorted(one.categories)], self._language), one.rows]
+            for one in self._held
+        ]
+        withheld = [self._field(field, one) for one in self._held if one.rows for field in one.withheld]
+        names = join(withheld, self._language)
+        note = self._say(mark("Held, and never sent back: %(names)s."), names=names) if withheld else ""
+        head = [self._say(mark("Where")), self._say(mark("What kind")), self._say(mark("Records"))]
+        return {"title": title, "table": {"head": head, "rows": rows, "num": [2]}, **({"note": note} if note else {})}
+
+    def _field(self, name: str, held: HeldCollection) -> str:
+        return self._say(mark("%(field)s in %(place)s"), field=name, place=held.title)
+
+    def _cover(self, clauses: Sequence[Clause]) -> list[str]:
+        covered = self._categories | {COVERS_ALL}
+        return [f"{describe_clause(one, self._language)}." for one in clauses if set(getattr(one, "of", ())) & covered]
+
+    def _exceptions(self) -> str:
+        words, document = [], self._document
+        found = [one for clause in document.of_kind(RetentionClause) for one in clause.exceptions]
+        found += [one for clause in document.of_kind(RightClause) for one in clause.exceptions]
+        for one in found:
+            what, why = said(one, self._language), said(one.basis, self._language)
+            if one.period:
+                period = one.period.words(self._language)
+                words.append(
+                    self._say(mark("%(what)s stay for %(period)s: %(why)s"), what=what, period=period, why=why)
+                )
+            else:
+                words.append(self._say(mark("%(what)s stay: %(why)s"), what=what, why=why))
+        return self._say(mark("Exceptions: %(list)s."), list="; ".join(dict.fromkeys(words))) if words else ""
+
+    def _recipients(self) -> list[dict[str, Any]]:
+        language, home = self._language, self._document.controller.country
+        near, abroad = list[str](), list[str]()
+        for one in self._document.of_kind(RecipientClause):
+            if not set(one.of) & (self._categories | {COVERS_ALL}):
+                continue
+            words = f"{one.name}, {said(one.role, language)}: {join(one.why, language)}"
+            if not one.region or one.region == home:
+                near.append(f"{words}.")
+            elif one.safeguard:
+                under = said(one.safeguard, language)
+                abroad.append(
+                    self._say(
+                        mark("%(who)s, in %(region)s, under %(safeguard)s."),
+                        who=words,
+                        region=one.region,
+                        safeguard=under,
+                    )
+                )
+            else:
+                abroad.append(self._say(mark("%(who)s, in %(region)s."), who=words, region=one.region))
+        return [
+            _section(self._say(mark("Who gets it")), near),
+            _section(self._say(mark("Who gets it abroad, and under which safeguard")), abroad),
+        ]
+
+    def _sources(self) -> dict[str, Any]:
+        points = [
+            self._say(
+                mark("%(what)s: from %(source)s."), what=plain(one.category).capitalize(), source=plain(one.source)
+            )
+            for one in self._document.of_kind(CollectsClause)
+            if one.category in self._categories and one.source != "person"
+        ]
+        return _section(self._say(mark("Where it comes from, if not from you")), points)
+
+    def _decisions(self) -> dict[str, Any]:
+        """No clause says yet that a program decides alone, so the letter says what the policy says: nothing."""
+        if self._right is not Right.ACCESS:
+            return {}
+        title = self._say(mark("Decisions that a program makes alone"))
+        return {"title": title, "lines": [self._say(mark("Our privacy policy names none."))]}
+
+    def _rights(self) -> dict[str, Any]:
+        points = [f"{describe_clause(one, self._language)}." for one in self._document.of_kind(RightClause)]
+        law = mark(
+            "The law gives you the rights to have your data corrected, deleted or its use restricted, and to object to "
+            "its use."
+        )
+        note = self._say(law) if EUROPEAN & set(self._document.regimes) else ""
+        return _section(self._say(mark("Your rights")), points, note)
+
+    def _left_out(self, left_out: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+        points = [f"{one['title']}: {one['why']}." for one in left_out]
+        points += [
+            f"{self._field(name, one)}: {say_plainly(why, self._language)}."
+            for one in self._held
+            if one.rows
+            for name, why in one.left_out.items()
+        ]
+        return _section(self._say(mark("What is left out, and why")), points, self._say(LEFT_OUT_NOTE))
+
+    def _gaps(self, gaps: Sequence[Gap]) -> dict[str, Any]:
+        points = [f"{gap.what}: {say_plainly(gap.why, self._language)}" for gap in gaps]
+        return _section(self._say(mark("Where no program could look")), points)
 
 
 def _controller(document: Document) -> dict[str, str]:
@@ -132,81 +301,3 @@ def _section(title: str, points: Sequence[str], note: str = "") -> dict[str, Any
     if not points:
         return {}
     return {"title": title, "points": list(points), **({"note": note} if note else {})}
-
-
-def _comes_with(right: Right, rows: int) -> str:
-    if right is not Right.PORTABILITY:
-        return "and this letter comes with all of it"
-    covered = "what you gave us yourself and we use with your consent or for a contract"
-    return f"and this letter comes with {covered}" if rows else f"but none that is {covered}"
-
-
-def _summary(right: Right, rows: int, places: int) -> str:
-    found = f"{plural(rows, 'record', 'records')} in {plural(places, 'place', 'places')}."
-    if right is Right.PORTABILITY and not rows:
-        return f"{found} What is left out stands below, with the reason."
-    return f"{found} The data is in the files beside this letter."
-
-
-def _what_we_hold(held: Sequence[HeldCollection], right: Right) -> dict[str, Any]:
-    if not held:
-        return {}
-    title = "What is in this copy" if right is Right.PORTABILITY else "What we hold"
-    rows = [[one.title, join([plain(name) for name in sorted(one.categories)], "en"), one.rows] for one in held]
-    withheld = [f"{field} in {one.title}" for one in held if one.rows for field in one.withheld]
-    note = f"Held, and never sent back: {join(withheld, 'en')}." if withheld else ""
-    table = {"head": ["Where", "What kind", "Records"], "rows": rows, "num": [2]}
-    return {"title": title, "table": table, **({"note": note} if note else {})}
-
-
-def _cover(clauses: Sequence[Clause], categories: frozenset[str]) -> list[str]:
-    return [f"{describe_clause(one)}." for one in clauses if set(getattr(one, "of", ())) & (categories | {COVERS_ALL})]
-
-
-def _exceptions(document: Document) -> str:
-    words = []
-    found = [one for clause in document.of_kind(RetentionClause) for one in clause.exceptions]
-    found += [one for clause in document.of_kind(RightClause) for one in clause.exceptions]
-    for one in found:
-        until = f" for {one.period.words('en')}" if one.period else ""
-        words.append(f"{said(one, 'en')} stay{until}: {said(one.basis, 'en')}")
-    return f"Exceptions: {'; '.join(dict.fromkeys(words))}." if words else ""
-
-
-def _recipients(document: Document, categories: frozenset[str]) -> list[dict[str, Any]]:
-    home = document.controller.country
-    near, abroad = list[str](), list[str]()
-    for one in document.of_kind(RecipientClause):
-        if set(one.of) & (categories | {COVERS_ALL}):
-            words = f"{one.name}, {said(one.role, 'en')}: {join(one.why, 'en')}"
-            if one.region and one.region != home:
-                safeguard = f", under {said(one.safeguard, 'en')}" if one.safeguard else ""
-                abroad.append(f"{words}, in {one.region}{safeguard}.")
-            else:
-                near.append(f"{words}.")
-    return [_section("Who gets it", near), _section("Who gets it abroad, and under which safeguard", abroad)]
-
-
-def _sources(document: Document, categories: frozenset[str]) -> dict[str, Any]:
-    points = [
-        f"{plain(one.category).capitalize()}: from {plain(one.source)}."
-        for one in document.of_kind(CollectsClause)
-        if one.category in categories and one.source != "person"
-    ]
-    return _section("Where it comes from, if not from you", points)
-
-
-def _rights(document: Document) -> dict[str, Any]:
-    points = [f"{describe_clause(one)}." for one in document.of_kind(RightClause)]
-    return _section("Your rights", points)
-
-
-def _left_out(held: Sequence[HeldCollection], left_out: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    points = [f"{one['title']}: {one['why']}." for one in left_out]
-    points += [f"{name} in {one.title}: {why}." for one in held if one.rows for name, why in one.left_out.items()]
-    return _section("What is left out, and why", points, LEFT_OUT_NOTE)
-
-
-def _gaps(gaps: Sequence[Gap]) -> dict[str, Any]:
-    points = [f"{gap.what}: {gap.why}" for gap in gaps]
-    return _section("Where no program could look", points)

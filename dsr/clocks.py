@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from core.catalogue import SOURCE
 from core.clock import day_in
 from dsr.tables import TicketEventRow, TicketRow
 from policies.clauses import Right, RightClause
@@ -13,11 +14,17 @@ PAUSED, RESUMED, EXTENDED = "paused", "resumed", "extended"
 
 
 def reckon_ticket(
-    ticket: TicketRow, events: Sequence[TicketEventRow], document: Document, *, now: datetime | None = None
+    ticket: TicketRow,
+    events: Sequence[TicketEventRow],
+    document: Document,
+    *,
+    now: datetime | None = None,
+    language: str = SOURCE,
 ) -> Reckoning:
     """When a ticket is due and why, from when it was received, when the address was shown, and what was written down since.
 
     Without a regime the earliest of the policy's regimes counts. `now` closes a pause that is still open.
+    `language` is that of the lines of the reckoning.
     """
     controller, right = document.controller, Right(ticket.right)
     clause = next((one for one in document.of_kind(RightClause) if one.right is right), None)
@@ -35,6 +42,7 @@ def reckon_ticket(
         firm=clause.firm if clause else False,
         candidates=document.regimes,
         today=day_in(now, controller.timezone) if now else None,
+        language=language,
     )
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.canonical import Json, keyed_digest
+from core.catalogue import SOURCE
 from core.clock import Clock
 from core.database import Database
 from core.errors import Conflict, NotFound
@@ -18,10 +19,11 @@ from core.keys import derive_key
 from core.words import long_day
 from dsr.clocks import reckon_ticket
 from dsr.limits import DEFAULT_LIMITS, Counters, Limits
-from dsr.states import State, require_move
+from dsr.states import ENDS, State, require_move
 from dsr.tables import MessageRow, TicketEventRow, TicketRow
-from dsr.words import RIGHT_WORDS
+from dsr.words import say_right
 from ledger.log import Ledger
+from plans.closing import close_plans
 from plans.engine import Plans
 from policies.clauses import Right
 from policies.documents import Document
@@ -54,7 +56,8 @@ class TextRenderer(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """The services of this room. `render_pdf` turns HTML into PDF; `packages` is the folder of sealed packages."""
+    """The services of this room. `render_pdf` turns HTML into PDF; `packages` is the folder of sealed packages.
+    `languages`: those that the pages are offered in."""
 
     database: Database
     clock: Clock
@@ -68,6 +71,7 @@ class Desk:
     packages: Path
     secret: bytes = field(repr=False)
     limits: Limits = DEFAULT_LIMITS
+    languages: Sequence[str] = (SOURCE,)
 
     @property
     def counters(self) -> Counters:
@@ -81,8 +85,17 @@ class Desk:
         """The policy document that the ticket is pinned to."""
         return self.policies.version(session, ticket.version).document
 
+    def words_of(self, session: Session, ticket: TicketRow) -> Document:
+        """The same policy in the person's language, where it is published in it."""
+        return self.policies.version(session, ticket.version).in_language(ticket.language)
+
     def page_link(self, ticket: TicketRow) -> str:
-        return f"{self.base_url}/requests/{ticket.ref}"
+        return self.address(f"/requests/{ticket.ref}", ticket)
+
+    def address(self, path: str, ticket: TicketRow) -> str:
+        """Where a mail to a person leads; it names their language, since whoever opens it may have set none."""
+        choice = f"?lang={ticket.language}" if len(self.languages) > 1 else ""
+        return f"{self.base_url}{path}{choice}"
 
     def move(
         self, session: Session, ticket: TicketRow, after: State, *, by: str, why: str = "", kind: str = "state"
@@ -95,6 +108,10 @@ class Desk:
         self.record(
             session, ticket, f"request.{after.value}", by=by, private={"from": before.value, "why_mark": self.mark(why)}
         )
+        if after in ENDS:  # whoever was asked to do something for it need not any more
+            ticket.closed_at, ticket.ended_as = self.clock.now(), "test" if ticket.is_test else after.value
+            close_plans(session, f"ticket:{ticket.ref}", self.clock.now())
+            self.plans.tasks.withdraw(session, f"ticket:{ticket.ref}", by=by, why=f"The request is {after.value}.")
 
     def note_event(self, session: Session, ticket: TicketRow, kind: str, *, by: str, why: str = "") -> None:
         """Write down that something happened that leaves the state as it is, and reckon the due date again."""
@@ -133,8 +150,8 @@ class Desk:
         given = {
             "controller": {"name": document.controller.name, "email": document.controller.email},
             "ref": ticket.ref,
-            "right_words": RIGHT_WORDS[Right(ticket.right)],
-            "policy_link": f"{self.base_url}/privacy",
+            "right_words": say_right(Right(ticket.right), ticket.language),
+            "policy_link": self.address("/privacy", ticket),
             **variables,
         }
         now = self.clock.now()

@@ -1,13 +1,15 @@
 """The grounds on which a request may be refused, read from `grounds.yaml`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from core.catalogue import catalogue
 from core.errors import BadInput
 from core.lined_yaml import load_lined
+from policies.cites import cite
 from policies.clauses import Right
 
 _FILE: Final = Path(__file__).with_name("grounds.yaml")
@@ -25,10 +27,9 @@ class Ground:
     verified: bool
     rights: tuple[Right, ...] = ()
 
-    @property
-    def sentence(self) -> str:
+    def sentence(self, language: str) -> str:
         """The rule in words, as the mail says it."""
-        return f"{self.words} ({self.cite})."
+        return f"{catalogue(language).gettext(self.words)} ({cite(self.cite, language)})."
 
 
 @cache
@@ -58,6 +59,11 @@ def find_ground(ground_id: str, regimes: Sequence[str], right: Right) -> Ground:
         f"'{ground_id}' is no ground for refusing {right.value}.",
         remedy=f"Use one of: {', '.join(ground.id for ground in offered)}.",
     )
+
+
+def extract_messages(*_of_babel: Any, **_options: Any) -> Iterator[tuple[int, None, str, list[str]]]:
+    """The words of the grounds for the catalogues, as babel.cfg asks for them."""
+    yield from ((1, None, ground.words, []) for rows in all_grounds().values() for ground in rows)
 
 
 def _ground(regime: str, row: Mapping[str, Any]) -> Ground:

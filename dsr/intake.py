@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
+from core.catalogue import mark, short_code
 from core.clock import day_in, require_utc
 from core.errors import BadInput, Conflict, NotFound, TooMuch
 from core.ids import new_id, new_reference
@@ -22,7 +23,6 @@ from dsr.desk import PERSON, Desk, find_ticket
 from dsr.states import State
 from dsr.tables import ConversationRow, TicketRow
 from dsr.typed import check_email, check_place, check_right
-from dsr.words import RIGHT_WORDS
 from policies.clauses import Right, RightClause
 from policies.documents import Document
 from policies.regimes import regime_of_place
@@ -35,13 +35,15 @@ CONFIRM_LASTS: Final = timedelta(days=3)
 CONFIRM_LASTS_BY_HAND: Final = timedelta(days=14)
 OLDEST_BY_HAND: Final = timedelta(days=3_653)
 MOST_DETAILS_BYTES: Final = 10_000
+TOO_LONG: Final = mark("This is longer than 10 kB. Say it in fewer words.")
+TOO_MANY: Final = mark("Nothing was sent. Try again in an hour.")
 # What Kept carries out from plan to answer; the form offers these, where the policy gives them.
 CARRIED_OUT: Final = frozenset({Right.ACCESS, Right.PORTABILITY, Right.DELETION})
 CHANNELS: Final = frozenset({"form", "mail", "letter", "phone", "chat", "api"})
 
 
 class FormRefused(BadInput):
-    """What was typed cannot be used; `problems` says for each field what to put right."""
+    """What was typed cannot be used; `problems` says for each field what to put right, by messages of the catalogues."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__(" ".join(problems.values()), remedy="Put it right and send it again.")
@@ -53,7 +55,6 @@ class OfferedRight:
     """One choice of the form."""
 
     right: Right
-    words: str
     clause: str
 
 
@@ -62,7 +63,6 @@ class ConfirmView:
     """What the page behind the link shows before the button is pressed."""
 
     right: Right
-    right_words: str
     asked_at: datetime
     expires_on: date
     due_on: date
@@ -166,6 +166,8 @@ class Intake:
                 right=check_right(right, frozenset(Right), problems),
                 country=check_place(country, 2, "country", problems),
                 subdivision=check_place(subdivision, 3, "subdivision", problems),
+                # Nobody has said which they read: the policy's own.
+                language=short_code(version.document.language),
                 channel=channel,
                 received_at=received,
                 is_test=is_test,
@@ -198,7 +200,6 @@ class Intake:
                 raise _gone()
             return ConfirmView(
                 right=right,
-                right_words=RIGHT_WORDS[right],
                 asked_at=ticket.received_at,
                 expires_on=day_in(ends, controller.timezone),
                 due_on=ticket.due_on,
@@ -213,7 +214,9 @@ class Intake:
         """
         desk, now = self._desk, self._desk.clock.now()
         if not self._may_confirm(source, now):
-            raise TooMuch("Too many links were tried from here.", remedy="Wait an hour and press the button again.")
+            raise TooMuch(
+                mark("Too many links were tried from here."), remedy=mark("Wait an hour and press the button again.")
+            )
         with desk.database.begin() as session:
             found = self._ticket_of(session, spend_token(session, token, purpose=CONFIRM, now=now))
             ticket = find_ticket(session, found.ref, lock=True)
@@ -258,7 +261,7 @@ class Intake:
             session,
             ticket,
             CONFIRM,
-            link=f"{desk.base_url}/requests/confirm/{token}",
+            link=desk.address(f"/requests/confirm/{token}", ticket),
             expires=long_day(day_in(now + lasts, zone), ticket.language),
             asked_at=long_day(day_in(ticket.received_at, zone), ticket.language),
             due=desk.due_words(ticket),
@@ -269,13 +272,13 @@ class Intake:
         limits, counters = self._desk.limits, self._desk.counters
         if not counters.take(session, "form.source", source, limits.form_per_source, now):
             log.warning("requests.form_limited", limit="form.source")
-            raise TooMuch("Many requests came from your network.", remedy="Nothing was sent. Try again in an hour.")
+            raise TooMuch(mark("Many requests came from your network."), remedy=TOO_MANY)
         if not counters.take(session, "form.address", email.lower(), limits.form_per_address, now):
             log.warning("requests.form_limited", limit="form.address")
             return False
         if not counters.take(session, "form.all", "", limits.form_in_all, now):
             log.warning("requests.form_limited", limit="form.all")
-            raise TooMuch("Very many requests come in just now.", remedy="Nothing was sent. Try again in an hour.")
+            raise TooMuch(mark("Very many requests come in just now."), remedy=TOO_MANY)
         return True
 
     def _may_confirm(self, source: str, now: datetime) -> bool:
@@ -341,7 +344,7 @@ def _require_version(desk: Desk, session: Session, now: datetime) -> Version:
 
 def _offered(document: Document) -> tuple[OfferedRight, ...]:
     return tuple(
-        OfferedRight(right=clause.right, words=RIGHT_WORDS[clause.right], clause=clause.id)
+        OfferedRight(right=clause.right, clause=clause.id)
         for clause in document.of_kind(RightClause)
         if clause.right in CARRIED_OUT
     )
@@ -360,7 +363,7 @@ def _check_form(
 ) -> _Asked:
     problems: dict[str, str] = {}
     if len(details.encode(errors="replace")) > MOST_DETAILS_BYTES:
-        problems["details"] = f"This is longer than {MOST_DETAILS_BYTES // 1000} kB. Say it in fewer words."
+        problems["details"] = TOO_LONG
     asked = _Asked(
         email=check_email(email, problems),
         right=check_right(right, frozenset(one.right for one in _offered(document)), problems),

@@ -1,4 +1,4 @@
-"""Packages: made from a person's records, sealed on disk for two weeks, opened with a code, and thrown away with their key."""
+"""Packages: made from a person's records, sealed on disk for as long as Kept's own policy says, opened with a code, and thrown away with their key."""
 
 import hashlib
 import shutil
@@ -28,10 +28,9 @@ from plans.reading import Reading
 from policies.authorities import authority_for
 from policies.clauses import Right
 from policies.documents import Document
+from policies.own import own_period
 
 log = structlog.get_logger()
-# Long enough for a holiday, short enough that a copy of somebody's data does not lie about: the person can ask again.
-PACKAGE_LASTS: Final = timedelta(days=14)
 ORPHAN_AFTER: Final = timedelta(days=1)
 
 
@@ -100,7 +99,7 @@ class Packages:
             beyond = self._beyond(Right(ticket.right), document)
             spooled = self._spool(ticket.plan_id, work, key, actor, beyond)
             held = tuple(self._held(one, beyond.get(one.collection, {})) for one in spooled)
-            letter = self._letter(ticket, document, held, gaps, left_out)
+            letter = self._letter(ticket, held, gaps, left_out)
             row = self._seal(package_id, key, ticket, letter, held, spooled)
         finally:
             shutil.rmtree(work)
@@ -185,11 +184,12 @@ class Packages:
     def _letter(
         self,
         ticket: TicketRow,
-        document: Document,
         held: Sequence[HeldCollection],
         gaps: Sequence[Gap],
         left_out: Sequence[Mapping[str, str]],
     ) -> Letter:
+        with self._desk.database.read() as session:
+            document = self._desk.words_of(session, ticket)
         zone = document.controller.timezone
         return write_access_letter(
             ref=ticket.ref,
@@ -201,6 +201,7 @@ class Packages:
             received_on=day_in(ticket.received_at, zone),
             written_on=day_in(self._desk.clock.now(), zone),
             authority=authority_of(ticket, document),
+            language=ticket.language,
         )
 
     def _seal(
@@ -225,7 +226,7 @@ class Packages:
             sha256=hashed.hexdigest(),
             contents=[vars(one) for one in packed],
             made_at=now,
-            expires_at=now + PACKAGE_LASTS,
+            expires_at=own_period("packages").after_instant(now),
             deleted_at=None,
         )
 

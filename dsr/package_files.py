@@ -5,6 +5,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from gettext import NullTranslations
 from html import escape
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import orjson
 from zipstream import ZIP_DEFLATED, ZipStream
 
 from core.canonical import canonical
+from core.catalogue import catalogue
 from core.words import count
 from dsr.answers import HeldCollection, Letter
 from dsr.spool import Spooled
@@ -131,20 +133,23 @@ td{max-width:24rem;overflow-wrap:anywhere}
 
 def _html(letter: Letter, held: Sequence[HeldCollection], spooled: Sequence[Spooled], key: bytes) -> Iterator[bytes]:
     """One page without script or anything fetched; every value is escaped."""
+    words = catalogue(letter.language)
+    request = words.gettext("request %(ref)s") % {"ref": letter.ref}
+    named = words.gettext("The letter is %(file)s.") % {"file": "<code>letter.pdf</code>"}
     head = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{letter.language}"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(letter.title)}, request {escape(letter.ref)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(letter.title)}</h1><p>{escape(letter.controller['name'])}, request {escape(letter.ref)}</p>"
-        f"<p>{escape(letter.summary)} The letter is <code>letter.pdf</code>.</p>"
+        f"<title>{escape(letter.title)}, {escape(request)}</title><style>{_STYLE}</style></head><body>"
+        f"<h1>{escape(letter.title)}</h1><p>{escape(letter.controller['name'])}, {escape(request)}</p>"
+        f"<p>{escape(letter.summary)} {named}</p>"
     )
     yield head.encode()
     for section in letter.sections:
         yield _section(section, escape).encode()
     titles = {one.collection: one for one in held}
     for one in spooled:
-        yield from _records(titles[one.collection].title, one, key)
+        yield from _records(titles[one.collection].title, one, key, words)
     yield b"</body></html>\n"
 
 
@@ -164,10 +169,11 @@ def _section(section: Mapping[str, Any], safe: Callable[[str], str]) -> str:
     return "\n".join(parts)
 
 
-def _records(title: str, spooled: Spooled, key: bytes) -> Iterator[bytes]:
+def _records(title: str, spooled: Spooled, key: bytes, words: NullTranslations) -> Iterator[bytes]:
     yield f"<h2>{escape(title)}: {count(spooled.rows)}</h2>".encode()
     if spooled.withheld:
-        yield f"<p><small>Held, and never sent back: {escape(', '.join(spooled.withheld))}.</small></p>".encode()
+        held = words.gettext("Held, and never sent back: %(names)s.") % {"names": ", ".join(spooled.withheld)}
+        yield f"<p><small>{escape(held)}</small></p>".encode()
     if not spooled.rows:
         return
     heads = "".join(f"<th>{escape(name)}</th>" for name in spooled.columns)
@@ -179,5 +185,6 @@ def _records(title: str, spooled: Spooled, key: bytes) -> Iterator[bytes]:
         yield f"<tr>{cells}</tr>\n".encode()
     yield b"</tbody></table>\n"
     if spooled.rows > _READABLE_ROWS:
-        rest = count(spooled.rows - _READABLE_ROWS)
-        yield f"<p>{rest} more are in <code>data/{escape(spooled.collection)}.csv</code>.</p>".encode()
+        rest, file = count(spooled.rows - _READABLE_ROWS), f"<code>data/{escape(spooled.collection)}.csv</code>"
+        more = words.gettext("%(number)s more are in %(file)s.") % {"number": rest, "file": file}
+        yield f"<p>{more}</p>".encode()

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core.canonical import keyed_digest
+from core.catalogue import catalogue, mark
 from core.errors import BadInput, NotFound
 from core.ids import new_id
 from core.keys import derive_key
@@ -23,7 +24,7 @@ from dsr.intake import CARRIED_OUT
 from dsr.package import Download, Packages, PackageView, view_package
 from dsr.states import MOVES, State
 from dsr.tables import PageCodeRow, PageGrantRow, TicketRow
-from dsr.words import BY_HAND, RIGHT_WORDS, STATUS, StatusWords
+from dsr.words import BY_HAND, STATUS, StatusWords, say_right, say_status
 from policies.clauses import Right
 from policies.reckoning import Reckoning
 
@@ -49,7 +50,7 @@ class Step:
 class PersonView:
     """What the page shows once it is open. `contact` is masked; `package` None where there is none.
 
-    `outcome`: what an answered request came to; empty before."""
+    `outcome`: what an answered request came to; empty before. Its words are in `language`, the one the person used."""
 
     ref: str
     right: Right
@@ -65,6 +66,7 @@ class PersonView:
     outcome: Mapping[str, Any]
     may_withdraw: bool
     zone: str
+    language: str
 
 
 class PersonPages:
@@ -173,7 +175,7 @@ class PersonPages:
         with self._desk.database.begin() as session:
             right = self._try(session, ref, "".join(sign for sign in code if sign.isdigit()))
         if not right:
-            raise WrongCode("That is not the code, or its time is over.", remedy="Ask for a new one.")
+            raise WrongCode(mark("That is not the code, or its time is over."), remedy=mark("Ask for a new one."))
 
     def _try(self, session: Session, ref: str, code: str) -> bool:
         now, ticket = self._desk.clock.now(), _proven(session, ref)
@@ -208,41 +210,44 @@ class PersonPages:
     def _view(self, session: Session, ticket: TicketRow) -> PersonView:
         desk, now = self._desk, self._desk.clock.now()
         document = desk.document(session, ticket)
-        events = read_events(session, ticket)
-        reckoning = reckon_ticket(ticket, events, document, now=now)
+        events, words = read_events(session, ticket), catalogue(ticket.language)
+        reckoning = reckon_ticket(ticket, events, document, now=now, language=ticket.language)
         state = State(ticket.state)
         package = view_package(session, ticket)
         return PersonView(
             ref=ticket.ref,
             right=Right(ticket.right),
-            right_words=RIGHT_WORDS[Right(ticket.right)],
+            right_words=say_right(Right(ticket.right), ticket.language),
             state=state,
-            status=_status(ticket, state),
+            status=say_status(_status(ticket, state), ticket.language),
             contact=mask_contact(ticket.contact.reveal()),
             received_at=ticket.received_at,
             due_on=reckoning.due,
             reckoning=reckoning,
             steps=tuple(
-                Step(at=one.at, words=_WORDS[key]) for one in events if (key := _key(one.kind, one.after)) in _WORDS
+                Step(at=one.at, words=words.gettext(_WORDS[key]))
+                for one in events
+                if (key := _key(one.kind, one.after)) in _WORDS
             ),
             package=package if package and package.is_open(now) else None,
             outcome=dict(ticket.outcome) if state is State.ANSWERED else {},
             may_withdraw=State.WITHDRAWN in MOVES[state],
             zone=document.controller.timezone,
+            language=ticket.language,
         )
 
 
 _WORDS: Final = {
-    "opened": "We have your request. It counts from this day.",
-    "identity": "You showed that the address is yours.",
-    State.PLANNED: "We looked in every place we keep data.",
-    State.APPROVED: "A person checked what was found.",
-    State.PARTLY_DONE: "One place could not be reached. We try again.",
-    State.ANSWERED: "Our answer went to you.",
-    State.REFUSED: "We told you why we do not do it.",
-    State.NOTHING_FOUND: "We told you that we hold nothing about you.",
-    State.WITHDRAWN: "You withdrew the request.",
-    "downloaded": "The copy was opened with a code.",
+    "opened": mark("We have your request. It counts from this day."),
+    "identity": mark("You showed that the address is yours."),
+    State.PLANNED: mark("We looked in every place we keep data."),
+    State.APPROVED: mark("A person checked what was found."),
+    State.PARTLY_DONE: mark("One place could not be reached. We try again."),
+    State.ANSWERED: mark("Our answer went to you."),
+    State.REFUSED: mark("We told you why we do not do it."),
+    State.NOTHING_FOUND: mark("We told you that we hold nothing about you."),
+    State.WITHDRAWN: mark("You withdrew the request."),
+    "downloaded": mark("The copy was opened with a code."),
 }
 
 

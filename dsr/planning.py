@@ -12,7 +12,7 @@ from dsr.desk import Desk, find_ticket
 from dsr.intake import CARRIED_OUT
 from dsr.states import State, require_move
 from dsr.tables import TicketRow
-from plans.plan import Plan
+from plans.plan import Plan, StepDeed
 from plans.preview import Preview
 from plans.standing import PlanView
 from policies.clauses import Right
@@ -104,6 +104,8 @@ def seal_of(plan: Plan, preview: Preview) -> str:
 def holds_nothing(view: PlanView) -> bool:
     """Whether the stores said that there is nothing of this person, neither to touch nor to keep."""
     preview = view.preview
+    if any(step.deed is StepDeed.ASK for step in view.plan.steps):
+        return False  # whoever is asked may find something
     return preview is not None and not preview.blocked and not preview.total and not stays_in(preview)
 
 

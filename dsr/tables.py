@@ -22,7 +22,8 @@ class TicketRow(Base):
     """One right asked for. `contact`, `details` and places are personal data; `ref` is opaque and may stand in addresses.
 
     `due_on` is a hint for sorting, recomputed from the events at each of them. `version`: the policy version that was in
-    force when the request was received. `is_test`: opened to try things out, in no count."""
+    force when the request was received. `is_test`: opened to try things out, in no count. `closed_at` and `ended_as`: when
+    and in which state it came to its end (`test` for those), which is all that is counted of it in the end."""
 
     __tablename__ = "tickets"
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
@@ -42,8 +43,22 @@ class TicketRow(Base):
     subdivision: Mapped[str | None] = mapped_column(sa.String(3))
     details: Mapped[str] = mapped_column(sa.Text, default="")
     plan_id: Mapped[str | None] = mapped_column(sa.String(40))
-    outcome: Mapped[dict[str, Any]]
+    outcome: Mapped[dict[str, Any]] = mapped_column("told")
     is_test: Mapped[bool] = mapped_column(default=False)
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    ended_as: Mapped[str | None] = mapped_column("outcome", sa.String(20))
+
+
+class RequestCountRow(Base):
+    """What is left of the requests that were closed in one year: how many of a kind; of fewer than the clause's k, nothing."""
+
+    __tablename__ = "request_counts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    year: Mapped[date] = mapped_column(sa.Date)
+    right: Mapped[str] = mapped_column(sa.String(30))
+    regime: Mapped[str | None] = mapped_column(sa.String(40))
+    outcome: Mapped[str | None] = mapped_column(sa.String(20))
+    rows: Mapped[int] = mapped_column(sa.BigInteger)
 
 
 class TicketEventRow(Base):

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from core.errors import NotFound
 from core.personal import Personal
 from dsr.clocks import reckon_ticket
 from dsr.desk import Desk, find_ticket, read_events
@@ -18,6 +19,7 @@ from dsr.package import PackageView, view_package
 from dsr.planning import RUNNABLE, holds_nothing, seal_of
 from dsr.states import ENDS, MOVES, OPEN, State
 from dsr.tables import MessageRow, TicketEventRow, TicketRow
+from dsr.task_views import TaskLine, list_task_lines
 from dsr.words import RIGHT_NAMES, RIGHT_WORDS, STATE_NAMES
 from ledger.entries import LedgerEntry
 from plans.build_request import READ_RIGHTS
@@ -157,6 +159,7 @@ class TicketView:
     messages: tuple[MessageView, ...]
     plan: PlanPanel | None
     package: PackageView | None
+    tasks: tuple[TaskLine, ...]
     outcome: Mapping[str, Any]
     grounds: tuple[Ground, ...]
     regimes: tuple[str, ...]
@@ -235,8 +238,9 @@ def read_view(desk: Desk, ref: str) -> TicketView:
         messages = _messages(session, ticket)
         package = view_package(session, ticket)
         evidence = desk.ledger.entries(session, ref=f"ticket:{ticket.ref}")
+        tasks = list_task_lines(session, desk.clock.now(), trigger_ref=f"ticket:{ticket.ref}")
     reckoning = reckon_ticket(ticket, events, document, now=desk.clock.now())
-    plan = desk.plans.load(ticket.plan_id) if ticket.plan_id else None
+    plan = _plan(desk, ticket)
     regimes = (ticket.regime,) if ticket.regime else document.regimes
     return TicketView(
         line=_line(ticket),
@@ -252,6 +256,7 @@ def read_view(desk: Desk, ref: str) -> TicketView:
         messages=messages,
         plan=_panel(plan) if plan else None,
         package=package,
+        tasks=tasks,
         outcome=dict(ticket.outcome),
         grounds=grounds_for(regimes, Right(ticket.right)),
         regimes=document.regimes,
@@ -301,6 +306,14 @@ def _messages(session: Session, ticket: TicketRow) -> tuple[MessageView, ...]:
     wanted = sa.select(MessageRow).where(MessageRow.ticket_id == ticket.id).order_by(MessageRow.at, MessageRow.id)
     rows: Sequence[MessageRow] = session.execute(wanted).scalars().all()
     return tuple(MessageView(at=row.at, direction=row.direction, author=row.author, body=row.body) for row in rows)
+
+
+def _plan(desk: Desk, ticket: TicketRow) -> PlanView | None:
+    """None without one, and some time after the request was closed, when its details were emptied."""
+    try:
+        return desk.plans.load(ticket.plan_id) if ticket.plan_id else None
+    except NotFound:
+        return None
 
 
 def _acts(ticket: TicketRow, plan: PlanView | None) -> frozenset[Act]:

@@ -4,22 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from core.catalogue import catalogue, mark
 from dsr.states import State
 from policies.clauses import Right
 
 # What a person says to us, as the mails quote it.
 RIGHT_WORDS: Final[Mapping[Right, str]] = {
-    Right.ACCESS: "Send me a copy of my data",
-    Right.PORTABILITY: "Give me my data in a form I can take elsewhere",
-    Right.CORRECTION: "Correct something that is wrong",
-    Right.DELETION: "Delete my account and my data",
-    Right.RESTRICTION: "Stop using my data for now",
-    Right.OBJECTION: "Stop using my data for something",
-    Right.OPT_OUT: "Do not sell or share my data",
-    Right.LIMIT_SENSITIVE: "Limit the use of my sensitive data",
-    Right.WITHDRAW_CONSENT: "I withdraw my consent",
-    Right.COMPLAINT: "I have a complaint",
-    Right.APPEAL: "Look at your decision again",
+    Right.ACCESS: mark("Send me a copy of my data"),
+    Right.PORTABILITY: mark("Give me my data in a form I can take elsewhere"),
+    Right.CORRECTION: mark("Correct something that is wrong"),
+    Right.DELETION: mark("Delete my account and my data"),
+    Right.RESTRICTION: mark("Stop using my data for now"),
+    Right.OBJECTION: mark("Stop using my data for something"),
+    Right.OPT_OUT: mark("Do not sell or share my data"),
+    Right.LIMIT_SENSITIVE: mark("Limit the use of my sensitive data"),
+    Right.WITHDRAW_CONSENT: mark("I withdraw my consent"),
+    Right.COMPLAINT: mark("I have a complaint"),
+    Right.APPEAL: mark("Look at your decision again"),
 }
 RIGHT_NAMES: Final[Mapping[Right, str]] = {right: right.value.replace("_", " ").capitalize() for right in Right}
 
@@ -49,38 +50,56 @@ class StatusWords:
 
 # Before somebody has done by hand what no plan carries out.
 BY_HAND: Final = StatusWords(
-    title="A person works on your request", body="You do not need to do anything. You get a mail when it is done."
+    title=mark("A person works on your request"),
+    body=mark("You do not need to do anything. You get a mail when it is done."),
 )
 STATUS: Final[Mapping[State, StatusWords]] = {
     State.UNCONFIRMED: StatusWords(
-        title="We wait for you", body="Open the link in our mail and press the button on its page."
+        title=mark("We wait for you"), body=mark("Open the link in our mail and press the button on its page.")
     ),
     State.RECEIVED: StatusWords(
-        title="We have your request", body="You do not need to do anything. A person looks where your data is."
+        title=mark("We have your request"),
+        body=mark("You do not need to do anything. A person looks where your data is."),
     ),
     State.PLANNED: StatusWords(
-        title="A person is checking your request",
-        body="You do not need to do anything. We looked in every place we keep data, and a person checks what was found.",
+        title=mark("A person is checking your request"),
+        body=mark(
+            "You do not need to do anything. We looked in every place we keep data, and a person checks what was found."
+        ),
     ),
     State.APPROVED: StatusWords(
-        title="Checked, and about to be done", body="You do not need to do anything. You get a mail when it is done."
+        title=mark("Checked, and about to be done"),
+        body=mark("You do not need to do anything. You get a mail when it is done."),
     ),
-    State.RUNNING: StatusWords(title="It is being done", body="You get a mail when it is done."),
+    State.RUNNING: StatusWords(title=mark("It is being done"), body=mark("You get a mail when it is done.")),
     State.PARTLY_DONE: StatusWords(
-        title="Not all of it is done yet", body="One place could not be reached. We try again, and the day below stays."
+        title=mark("Not all of it is done yet"),
+        body=mark("One place could not be reached. We try again, and the day below stays."),
     ),
-    State.ANSWERED: StatusWords(title="Your request is answered", body="Our answer went to you by mail."),
+    State.ANSWERED: StatusWords(title=mark("Your request is answered"), body=mark("Our answer went to you by mail.")),
     State.REFUSED: StatusWords(
-        title="We do not do what you asked", body="The reasons went to you by mail, with where you can complain."
+        title=mark("We do not do what you asked"),
+        body=mark("The reasons went to you by mail, with where you can complain."),
     ),
     State.NOTHING_FOUND: StatusWords(
-        title="We hold nothing about you",
-        body="We looked in every place we keep data and found nothing under your address.",
+        title=mark("We hold nothing about you"),
+        body=mark("We looked in every place we keep data and found nothing under your address."),
     ),
     State.WITHDRAWN: StatusWords(
-        title="You withdrew this request", body="Nothing more is done. You can ask again at any time."
+        title=mark("You withdrew this request"), body=mark("Nothing more is done. You can ask again at any time.")
     ),
     State.EXPIRED: StatusWords(
-        title="This request was never confirmed", body="Nothing was done. You can ask again at any time."
+        title=mark("This request was never confirmed"), body=mark("Nothing was done. You can ask again at any time.")
     ),
 }
+
+
+def say_right(right: Right, language: str) -> str:
+    """What a person says to us with a right, in their language."""
+    return catalogue(language).gettext(RIGHT_WORDS[right])
+
+
+def say_status(words: StatusWords, language: str) -> StatusWords:
+    """The words of a state in a person's language."""
+    said = catalogue(language)
+    return StatusWords(title=said.gettext(words.title), body=said.gettext(words.body))

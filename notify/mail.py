@@ -15,6 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.orm import Session
 
 from core.canonical import keyed_digest
+from core.catalogue import short_code
 from core.clock import Clock
 from core.database import Database
 from core.errors import BadInput
@@ -89,7 +90,7 @@ class Mailer:
         message.set_content(self._renderer.text(f"email/{event}/body.txt", language=language, **variables))
         html = self._renderer.text(f"email/{event}/body.html", language=language, **variables)
         message.add_alternative(html, subtype="html")
-        message["Content-Language"] = "en"  # before, it would have become the first part's
+        message["Content-Language"] = short_code(language)  # before, it would have become the first part's
         return message
 
     @property

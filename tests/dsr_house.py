@@ -152,11 +152,12 @@ def build_house(database: Database, root: Path, *, limits: Limits = DEFAULT_LIMI
 
 
 def fill_gateway(root: Path) -> None:
-    """Two people: Anna with 7 requests, 3 bills, 2 invoices, 1 key, 1 letter and 4 lines in files; Bruno with one of each."""
+    """Two people: Anna with 7 requests, 3 bills, 2 invoices, 2 messages of the playground, 1 key, 1 use, 1 opinion,
+    1 letter and 4 lines in files; Bruno with one of each."""
     with closing(sqlite3.connect(root / "gateway.db")) as connection:
         create_tables(connection)
         connection.executemany("INSERT INTO users VALUES (?, ?, ?, ?, ?, ?)", _USERS)
-        for user, requests, bills, invoices in (("u_anna", 7, 3, 2), ("u_bruno", 1, 1, 1)):
+        for user, requests, bills, invoices, messages in (("u_anna", 7, 3, 2, 2), ("u_bruno", 1, 1, 1, 1)):
             day = "2026-06-0%dT10:00:00Z"
             key = "INSERT INTO api_keys (token_hash, user_id, created_at) VALUES (?, ?, ?)"
             connection.execute(key, ("5ecre7" * 8, user, day % 1))
@@ -169,6 +170,13 @@ def fill_gateway(root: Path) -> None:
             connection.executemany(bill, [(user, day % (n + 1)) for n in range(bills)])
             invoice = "INSERT INTO invoices (user_id, amount, issued_at) VALUES (?, 9.5, ?)"
             connection.executemany(invoice, [(user, day % (n + 1)) for n in range(invoices)])
+            message = "INSERT INTO playground (user_id, model, prompt, tokens, created_at) VALUES (?, 'm', 'Hi', 3, ?)"
+            connection.executemany(message, [(user, day % (n + 1)) for n in range(messages)])
+            connection.execute(
+                "INSERT INTO usage (user_id, model, tokens, created_at) VALUES (?, 'm', 3, ?)", (user, day % 1)
+            )
+            opinion = "INSERT INTO feedback (user_id, rating, created_at) VALUES (?, 4, ?)"
+            connection.execute(opinion, (user, day % 1))
         letter = "INSERT INTO support_messages (email, body, created_at) VALUES (?, 'Hello', '2026-05-01T10:00:00Z')"
         connection.executemany(letter, [(ANNA,), (BRUNO,)])
         connection.commit()

@@ -18,6 +18,7 @@ from dsr.intake import FormRefused
 from dsr.limits import Limit, Limits
 from dsr.states import State
 from dsr.tables import CounterRow, TicketRow
+from policies.clauses import Right
 from tests.dsr_house import ANNA, NOON, OPERATOR, STRANGER, House, build_house
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -59,7 +60,7 @@ def test_looking_at_a_link_changes_nothing(house: House) -> None:
     for _ in range(10):
         view = house.requests.look_at_confirm(token)
     assert snapshot(house) == before
-    assert view.right_words == "Send me a copy of my data"
+    assert view.right is Right.ACCESS
     assert (str(view.due_on), str(view.expires_on)) == ("2026-07-11", "2026-06-14")
 
 

@@ -83,6 +83,7 @@ def test_access_from_form_to_package(house: House, time: Frozen) -> None:
     assert view.state is State.ANSWERED
     assert view.outcome["rows"] == {
         "accounts": 1, "support": 1, "api-keys": 1, "requests": 7, "billing": 3, "invoices": 2, "request-days": 4,
+        "playground": 2, "usage": 1, "feedback": 1,
     }  # fmt: skip
     assert house.count("request_log", "user_id = 'u_anna'") == 7
     package = read_package(house, ref)
@@ -135,8 +136,9 @@ def test_deletion_across_stores_keeps_invoices_and_says_why(house: House) -> Non
     assert view.state is State.ANSWERED, view.timeline[-1].why
     assert view.outcome["rows"] == {
         "accounts": 1, "support": 1, "api-keys": 1, "requests": 7, "billing": 3, "invoices": 0, "request-days": 4,
+        "playground": 2, "usage": 1, "feedback": 1,
     }  # fmt: skip
-    for table in ("request_log", "billing_log", "api_keys"):
+    for table in ("request_log", "billing_log", "api_keys", "playground", "usage", "feedback"):
         assert (house.count(table, "user_id = 'u_anna'"), house.count(table)) == (0, 1)
     assert (house.count("users"), house.count("support_messages"), house.count("invoices")) == (1, 1, 3)
     assert (house.count_lines("u_anna"), house.count_lines("u_bruno")) == (0, 2)
@@ -191,7 +193,7 @@ def test_only_the_data_of_the_proven_address_is_found(house: House) -> None:
     house.requests.make_plan(mine, by=OPERATOR)
     plan = house.requests.view(mine).plan
     assert plan
-    assert plan.total == 19
+    assert plan.total == 23
     assert house.requests.confirm(house.link_token(BRUNO)) == ref
     house.requests.make_plan(ref, by=OPERATOR)
 
@@ -246,7 +248,7 @@ def test_work_that_was_killed_is_taken_up(house: House, time: Frozen, right: str
     house.work()
     view = house.requests.view(ref)
     assert view.state is State.ANSWERED
-    assert sum(view.outcome["rows"].values()) == (19 if right == "access" else 17)
+    assert sum(view.outcome["rows"].values()) == (23 if right == "access" else 21)
     house.requests.tidy()
     assert len(list((house.root / "var" / "packages").glob("*"))) == (1 if right == "access" else 0)
     time.tick(timedelta(hours=12))
@@ -289,7 +291,7 @@ def test_a_package_goes_after_two_weeks(house: House, time: Frozen) -> None:
     approve(house, ref)
     house.work()
     assert len(list((house.root / "var" / "packages").iterdir())) == 1
-    assert len(read_package(house, ref).namelist()) == 17
+    assert len(read_package(house, ref).namelist()) == 23
     time.tick(timedelta(days=15))
     house.requests.tidy()
     assert list((house.root / "var" / "packages").iterdir()) == []

@@ -11,14 +11,18 @@ from werkzeug.wrappers import Response
 
 from core.errors import KeptError
 from core.operators import Permission, find_token
+from web.metrics import SCOPE as METRICS_SCOPE
+from web.metrics import comes_from_this_machine
 from web.services import services
 
 
 class Open(StrEnum):
-    """ANYONE: no sign-in. PERSON: a person who has shown control of the contact; the view checks which."""
+    """ANYONE: no sign-in. PERSON: a person who has shown control of the contact; the view checks which. THIS_MACHINE: no
+    token from a loopback address, one of the scope `metrics:read` from elsewhere."""
 
     ANYONE = "anyone"
     PERSON = "person"
+    THIS_MACHINE = "this_machine"
 
 
 Rule = Open | Permission | str  # a str is the scope a machine's token must carry
@@ -27,6 +31,7 @@ ACCESS: Final[dict[str, Rule]] = {
     "static": Open.ANYONE,
     "health.healthz": Open.ANYONE,
     "health.readyz": Open.ANYONE,
+    "metrics.metrics": Open.THIS_MACHINE,
     "signin.sign_in": Open.ANYONE,
     "signin.sign_out": Permission.READ,
     "signin.choose_password": Open.ANYONE,
@@ -53,6 +58,7 @@ ACCESS: Final[dict[str, Rule]] = {
     "person.enter_code": Open.PERSON,
     "person.withdraw": Open.PERSON,
     "person.package": Open.PERSON,
+    "tasks.task": Open.ANYONE,
     "console.home": Permission.READ,
     "console.requests": Permission.READ,
     "console.open_request": Permission.WORK_REQUESTS,
@@ -68,9 +74,27 @@ ACCESS: Final[dict[str, Rule]] = {
     "console.withdraw": Permission.WORK_REQUESTS,
     "console.set_regime": Permission.WORK_REQUESTS,
     "console.ticket_status": Permission.READ,
+    "console.tasks": Permission.READ,
+    "console.task": Permission.READ,
+    "console.confirm_task": Permission.WORK_REQUESTS,
+    "console.refuse_task": Permission.WORK_REQUESTS,
+    "console.remind_task": Permission.WORK_REQUESTS,
+    "console.ask_task_again": Permission.WORK_REQUESTS,
+    "console.go_on_without_task": Permission.WORK_REQUESTS,
+    "console.attach_evidence": Permission.WORK_REQUESTS,
+    "console.task_evidence": Permission.WORK_REQUESTS,
     "console.promises": Permission.READ,
     "console.retention": Permission.READ,
     "console.approve_sweep": Permission.APPROVE_SWEEPS,
+    "console.running_sweeps": Permission.READ,
+    "console.retention_clause": Permission.READ,
+    "console.stop_sweep": Permission.APPROVE_SWEEPS,
+    "console.resume_sweep": Permission.APPROVE_SWEEPS,
+    "console.revoke_approval": Permission.APPROVE_SWEEPS,
+    "console.holds": Permission.READ,
+    "console.add_hold": Permission.WORK_REQUESTS,
+    "console.release_hold": Permission.APPROVE_SWEEPS,
+    "console.keep_hold": Permission.APPROVE_SWEEPS,
     "console.policy": Permission.READ,
     "console.policy_version": Permission.READ,
     "console.withdraw_version": Permission.PUBLISH_POLICY,
@@ -118,6 +142,8 @@ def enforce_access(app: Flask) -> None:
         rule = ACCESS.get(request.endpoint)
         if rule is None:
             abort(403)
+        if rule is Open.THIS_MACHINE and not comes_from_this_machine(request):
+            _check_token(METRICS_SCOPE)
         if isinstance(rule, Open):
             return None
         if isinstance(rule, Permission):

@@ -17,7 +17,7 @@ from web.signin import set_up_sign_in
 
 def create_app(kept: WebServices) -> Flask:
     """The Flask application of one installation."""
-    from web import api, console, feeds, health, person, public
+    from web import api, console, feeds, health, metrics, person, public
 
     app = Flask("kept", static_folder=str(STATIC), template_folder=str(TEMPLATES))
     app.secret_key = derive_key(kept.settings.service.secret_key, "web sessions")
@@ -29,9 +29,11 @@ def create_app(kept: WebServices) -> Flask:
     set_up_languages(app)
     for blueprint in (
         health.blueprint,
+        metrics.blueprint,
         public.blueprint,
         feeds.blueprint,
         person.blueprint,
+        person.tasks,
         console.blueprint,
         api.blueprint,
     ):

@@ -16,7 +16,15 @@ from core.operators import Permission
 from policies.clauses import RecipientClause, SafeguardClause
 from policies.standing import newest_change
 from promises.states import State
-from web.glance import count_states, in_force, last_ledger_check, open_requests, published, waiting_approvals
+from web.glance import (
+    count_states,
+    in_force,
+    last_ledger_check,
+    open_requests,
+    overdue_tasks,
+    published,
+    waiting_approvals,
+)
 from web.languages import alternates, gettext, language_links, page_language
 from web.security import own_path
 from web.services import WebServices, services
@@ -150,6 +158,8 @@ def _navigation(today: date) -> list[dict[str, Any]]:
     if requests.overdue:
         late = link("console.requests", "broken", "Overdue", "overdue", requests.overdue, "broken")
         first.append(late | {"href": url_for("console.requests", state="overdue")})
+    overdue = overdue_tasks()
+    first.append(link("console.tasks", "manual", "Work for people", "tasks", overdue, "broken" if overdue else ""))
     promises = [
         link("console.promises", "board", "Board", "board", count_states()[State.BROKEN], "broken"),
         link("console.policy", "policy", "Policy", "policies"),

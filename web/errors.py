@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from core.catalogue import mark
 from core.errors import KeptError
 from web.languages import gettext
-from web.security import LARGER_BODIES
+from web.security import LARGER_BODIES, LARGEST_EVIDENCE_FORM, LARGEST_POLICY_FORM
 
 log = structlog.get_logger()
 WORDS = {
@@ -37,12 +37,15 @@ WORDS = {
     ),
     503: (mark("Something we need did not answer"), mark("Nothing was lost. Try again in a few minutes.")),
 }
-LARGER_WORDS = "A policy takes up to 400 kB in each language. Go back and choose a smaller file."
+LARGER_WORDS = {
+    LARGEST_POLICY_FORM: "A policy takes up to 400 kB in each language. Go back and choose a smaller file.",
+    LARGEST_EVIDENCE_FORM: mark("A file of evidence takes up to 10 MB. Go back and choose a smaller file."),
+}
 Answer = tuple[str | Response, int]
 
 
 def set_up_errors(app: Flask) -> None:
-    """Answer every error in words, as a page or, below `/api/`, as RFC 9457."""
+    """Answer every error in words, as a page or, where machines ask, as RFC 9457."""
     app.register_error_handler(KeptError, _on_kept_error)
     app.register_error_handler(CSRFError, _on_csrf)
     app.register_error_handler(RateLimitExceeded, lambda error: _answer(429))
@@ -60,7 +63,9 @@ def _on_kept_error(error: KeptError) -> Answer:
 
 def _on_csrf(error: CSRFError) -> Answer:
     return _answer(
-        400, title="This form was open for too long", detail="Go back, load the page again and send it once more."
+        400,
+        title=mark("This form was open for too long"),
+        detail=mark("Go back, load the page again and send it once more."),
     )
 
 
@@ -72,9 +77,11 @@ def _on_bug(error: Exception) -> Answer:
 def _answer(status: int, *, title: str = "", detail: str = "", wrong: Sequence[tuple[str, str]] = ()) -> Answer:
     words = WORDS.get(status, WORDS[500])
     if status == 413 and request.endpoint in LARGER_BODIES:
-        detail = LARGER_WORDS
-    title, detail = title or gettext(words[0]), detail or ("" if title else gettext(words[1]))
-    if request.path.startswith("/api/"):
+        detail = LARGER_WORDS[LARGER_BODIES[request.endpoint]]
+    # What a service says of an error is looked up too: those that people can meet are in the catalogues.
+    title, detail = gettext(title or words[0]), detail or ("" if title else words[1])
+    detail = gettext(detail) if detail else ""
+    if request.path.startswith("/api/") or request.path == "/metrics":
         told = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         if "@" not in request.path:  # an address in it is what may be wrong: it is not said again
             told["instance"] = request.path

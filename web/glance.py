@@ -76,6 +76,11 @@ def open_requests(today: date) -> OpenRequests:
     return once("kept_open_requests", read)
 
 
+def overdue_tasks() -> int:
+    """How many tasks that people were asked to do are over their day."""
+    return once("kept_overdue_tasks", services().tasks.count_overdue)
+
+
 def waiting_approvals() -> list[WaitingApproval]:
     """The sweeps that wait for a person."""
     return once("kept_approvals", services().sweeps.waiting)

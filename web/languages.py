@@ -1,10 +1,12 @@
-"""The language a page answers in: what the address says, else what the browser asks for, else that of the policy."""
+"""The language a page answers in: what the address says, else what the browser asks for, else that of the policy.
+
+The page of a person's own request is in the language they used, like all that is written to them."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import Flask, Response, has_request_context, request, url_for
+from flask import Flask, Response, g, has_request_context, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.catalogue import LANGUAGES, SOURCE, catalogue, short_code
@@ -13,14 +15,31 @@ from web.glance import in_force, once
 from web.services import services
 
 # Pages whose words stand in the catalogues. A page that is not here is in English, whatever is asked for.
-NEGOTIATED: Final = frozenset(
+_PUBLIC: Final = frozenset(
     f"public.{name}"
     for name in ("policy", "versions", "version", "difference", "recipients", "security", "promises", "alias")
 )
+_PERSON: Final = frozenset(
+    f"person.{name}"
+    for name in ("new_request", "sent", "confirm", "page", "send_code", "enter_code", "withdraw", "package")
+)
+NEGOTIATED: Final = _PUBLIC | _PERSON | {"tasks.task"}
+# Named to search engines in every language; the rest is for one person.
+_INDEXED: Final = _PUBLIC | {"person.new_request"}
+# Addresses that take a form and show nothing by themselves: a link to another language leads to their page.
+_PAGE_OF: Final = {
+    "person.send_code": "person.page",
+    "person.enter_code": "person.page",
+    "person.withdraw": "person.page",
+    "person.package": "person.page",
+}
+# What a form sent there did is shown once: its address shows something else afterwards.
+_SHOWN_ONCE: Final = frozenset({"person.confirm", "tasks.task"})
+_CHOSEN, _FIXED = "kept_language", "kept_language_fixed"
 # These pass the choice on without being written in any language themselves.
 _LEADS_ON: Final = frozenset({"public.home", "public.choose_difference"})
 # What an address may say besides its path, and says in the other language too.
-_PASSED_ON: Final = ("view",)
+_PASSED_ON: Final = ("view", "right", "sent")
 _NOT_OURS: Final = ("/console", "/api/")
 
 
@@ -50,7 +69,14 @@ def page_language() -> str:
     """The language of the words on this page."""
     if not has_request_context() or not is_negotiated():
         return SOURCE
-    return once("kept_language", _choose)
+    return once(_CHOSEN, _choose)
+
+
+def use_language(language: str) -> None:
+    """From here on this answer is in one language, whatever was asked for: that of the person it is for."""
+    if language in LANGUAGES:
+        setattr(g, _CHOSEN, language)
+        setattr(g, _FIXED, language)
 
 
 def is_negotiated() -> bool:
@@ -62,7 +88,9 @@ def is_negotiated() -> bool:
 
 def language_links() -> list[dict[str, Any]]:
     """This page in every language that is offered; none where there is no choice."""
-    if len(offered()) == 1 or not is_negotiated():
+    if len(offered()) == 1 or not is_negotiated() or _fixed():
+        return []
+    if request.method == "POST" and request.endpoint in _SHOWN_ONCE:
         return []
     here = page_language()
     return [
@@ -72,6 +100,8 @@ def language_links() -> list[dict[str, Any]]:
 
 def alternates() -> list[dict[str, str]]:
     """The whole addresses of this page in every language, for search engines."""
+    if request.endpoint is not None and request.endpoint not in _INDEXED:
+        return []
     base = services().settings.service.base_url.rstrip("/")
     links = [{"code": str(one["code"]), "href": f"{base}{one['href']}"} for one in language_links()]
     return [*links, {"code": "x-default", "href": f"{base}{request.path}"}] if links else []
@@ -87,9 +117,9 @@ def set_up_languages(app: Flask) -> None:
         if (
             endpoint in NEGOTIATED | _LEADS_ON
             and (is_negotiated() or request.endpoint in _LEADS_ON)
-            and asked_language()
+            and (chosen := asked_language() or _fixed())
         ):
-            values["lang"] = asked_language()
+            values["lang"] = chosen
 
     @app.after_request
     def say_language(response: Response) -> Response:
@@ -98,6 +128,10 @@ def set_up_languages(app: Flask) -> None:
             if response.status_code != 304 and response.mimetype == "text/html":
                 response.content_language.add(page_language())
         return response
+
+
+def _fixed() -> str:
+    return str(g.get(_FIXED, ""))
 
 
 def _choose() -> str:
@@ -120,4 +154,7 @@ def _same_page(code: str) -> str:
         return url_for("public.policy", lang=code)
     # Only what is known goes on: `url_for` reads some names as its own.
     kept: dict[str, Any] = {name: request.args[name] for name in _PASSED_ON if name in request.args}
-    return url_for(request.endpoint, **(request.view_args or {}), **kept, lang=code)
+    endpoint = _PAGE_OF.get(request.endpoint, request.endpoint)
+    if request.endpoint == "person.enter_code":
+        kept["sent"] = "yes"
+    return url_for(endpoint, **(request.view_args or {}), **kept, lang=code)

@@ -1,7 +1,8 @@
-"""The blueprint that every page for one person hangs on: the form, the link from the mail, the page of a request."""
+"""The blueprints of pages behind links in mails: those of one person's requests, and those of work that people do."""
 
 from __future__ import annotations
 
 from flask import Blueprint
 
 blueprint = Blueprint("person", __name__, url_prefix="/requests")
+tasks = Blueprint("tasks", __name__, url_prefix="/tasks")

@@ -18,7 +18,16 @@ CONTENT_POLICY: Final = (
 )
 LARGEST_BODY: Final = 256 * 1024
 # A form that takes whole policies, pasted or as files, in each language; what one text may be is said beside its field.
-LARGER_BODIES: Final = {"console.new_draft": 2_500_000, "console.edit_draft": 2_500_000}
+LARGEST_POLICY_FORM: Final = 2_500_000
+# A file of evidence of 10 MB and the form around it.
+LARGEST_EVIDENCE_FORM: Final = 11_000_000
+LARGER_BODIES: Final = {
+    "console.new_draft": LARGEST_POLICY_FORM,
+    "console.edit_draft": LARGEST_POLICY_FORM,
+    "console.confirm_task": LARGEST_EVIDENCE_FORM,
+    "console.attach_evidence": LARGEST_EVIDENCE_FORM,
+    "tasks.task": LARGEST_EVIDENCE_FORM,
+}
 # Machines send bearer tokens, never cookies, so there is nothing for a foreign page to ride on.
 CSRF_EXEMPT: Final = ("api",)
 # Views without the session-bound check, each with its reason. Before a person has typed a code there is no session, so
@@ -27,6 +36,7 @@ CSRF_EXEMPT_VIEWS: Final = {
     "person.new_request": "anyone may send the form to themselves; limits by address, source and in all hold for both",
     "person.confirm": "its nonce is derived from the link's own token, which only the mail holds",
     "person.send_code": "sends a mail to the proven address at most; a nonce of the page, and limits",
+    "tasks.task": "its nonce is derived from the link's own token, which only the mail holds",
     "person.enter_code": "needs the code, which only the mail holds; a nonce of the page, and limits",
 }
 # Also the pages that set no cookie and do not vary by one.

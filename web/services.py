@@ -21,10 +21,14 @@ from policies.versions import Policies
 if TYPE_CHECKING:
     from checks.guarding import Guard
     from dsr.service import Requests
+    from dsr.tasks import TaskDesk
     from notify.campaign_mails import Letters
     from notify.campaigns import Campaigns
     from notify.mailbox import Mailbox
     from promises.board import Board
+    from promises.metering import Measures
+    from retention.holds import HoldDesk
+    from retention.oversight import Oversight
     from retention.sweeps import Sweeps
 
 EXTENSION = "kept"
@@ -50,12 +54,16 @@ class WebServices:
     papers: Papers
     drafts: Drafts
     sweeps: Sweeps
+    hold_desk: HoldDesk
+    oversight: Oversight
     requests: Requests
+    tasks: TaskDesk
     mailbox: Mailbox
     campaigns: Campaigns
     letters: Letters
     guard: Guard
     board: Callable[[], Board]
+    measures: Callable[[], Measures]
     probes: dict[str, Probe]
 
 

@@ -40,6 +40,11 @@ def say_number(number: int) -> str:
     return SMALL_NUMBERS[number] if number < len(SMALL_NUMBERS) else count(number)
 
 
+def say_in_sentence(number: int, language: str) -> str:
+    """A number inside a sentence: in letters where the language has them here, else in digits."""
+    return _number(number, language).lower()
+
+
 def say_state(state: State, language: str = SOURCE) -> str:
     """What people call a state."""
     words = catalogue(language)

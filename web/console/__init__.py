@@ -2,6 +2,7 @@
 
 from web.console import (
     evidence,
+    holds,
     home,
     mail,
     policy,
@@ -11,6 +12,8 @@ from web.console import (
     promises,
     requests,
     retention,
+    retention_runs,
+    tasks,
     ticket,
 )
 from web.console_blueprint import blueprint
@@ -18,6 +21,7 @@ from web.console_blueprint import blueprint
 __all__ = [
     "blueprint",
     "evidence",
+    "holds",
     "home",
     "mail",
     "policy",
@@ -27,5 +31,7 @@ __all__ = [
     "promises",
     "requests",
     "retention",
+    "retention_runs",
+    "tasks",
     "ticket",
 ]

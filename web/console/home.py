@@ -12,13 +12,18 @@ from flask_login import current_user
 from core.words import count, day_left, due_state, long_day, plural, short_day
 from dsr.intake import CARRIED_OUT
 from dsr.states import State as Progress
+from dsr.task_views import TaskLine
 from dsr.views import TicketLine
 from notify.campaign_tables import CampaignState
 from notify.campaign_views import CampaignView
+from promises.alarms import AlarmKind
 from promises.board import WORST_FIRST
 from promises.states import State
 from retention.tables import RunState
 from retention.views import SweepRun
+from web.console.actors import actor_names
+from web.console.hold_lines import HoldLine, hold_lines
+from web.console.retention_runs import RESULTS
 from web.console_blueprint import blueprint
 from web.context import controller_zone
 from web.glance import board, count_states, open_requests, waiting_approvals
@@ -30,14 +35,8 @@ REQUESTS_SHOWN: Final = 6
 # What an operator does next with a request in this state.
 NEXT_MOVES: Final = {Progress.RECEIVED: "Make a plan", Progress.PLANNED: "Review", Progress.PARTLY_DONE: "Look"}
 BROKEN_SHOWN: Final = 5
-RESULTS: Final = {
-    RunState.DONE: ("kept", "Read back: 0 left"),
-    RunState.FAILED: ("broken", "Left work undone"),
-    RunState.PAUSED: ("waiting", "Paused, goes on"),
-    RunState.RUNNING: ("now", "Running"),
-    RunState.CLAIMED: ("now", "Begins"),
-    RunState.WAITING: ("stopped", "Waits for approval"),
-}
+# Broken promises, stores that could not be read, approvals and silence have lines of their own.
+ALARMS_SHOWN: Final = frozenset({AlarmKind.HALF, AlarmKind.MISSED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +57,16 @@ def home() -> str:
     kept = services()
     with kept.database.read() as session:
         version = kept.policies.in_force(session)
-    todo = [*_requests_to_do(), *_approvals_to_do(), *_campaigns_to_do(), *_promises_to_do()]
+    todo = [
+        *_silences_to_do(),
+        *_requests_to_do(),
+        *_tasks_to_do(),
+        *_approvals_to_do(),
+        *_holds_to_do(),
+        *_campaigns_to_do(),
+        *_promises_to_do(),
+    ]
+    todo += _alarms_to_do()
     if version is None:
         text = "Every page of the console begins with it. Run kept policy publish."
         todo.insert(
@@ -175,6 +183,29 @@ def _next_move(line: TicketLine) -> str:
     return NEXT_MOVES[line.state]
 
 
+def _tasks_to_do() -> list[dict[str, Any]]:
+    """Work that people should have done by now, and what they refused to do."""
+    today = _today()
+    return [
+        {
+            "state": "broken",
+            "title": f"{one.short_words}: {one.collection} in {one.store}, {one.ref}",
+            "href": url_for("console.task", task_id=one.id),
+            "sub": _say_task(one, one.due_at.astimezone(controller_zone()).date(), today),
+            "act": "Look" if one.is_overdue else "Decide",
+        }
+        for one in services().tasks.list_tasks()
+        if one.is_overdue or not one.is_open
+    ]
+
+
+def _say_task(task: TaskLine, due: date, today: date) -> str:
+    if not task.is_open:
+        return "Refused. The request waits for your decision."
+    reminded = f", reminded {plural(task.reminders, 'time', 'times')}" if task.reminders else ""
+    return f"Work for people, overdue: due {short_day(due, today)}, {day_left(due, today)}{reminded}."
+
+
 def _approvals_to_do() -> list[dict[str, Any]]:
     return [
         {
@@ -186,6 +217,38 @@ def _approvals_to_do() -> list[dict[str, Any]]:
         }
         for one in waiting_approvals()
     ]
+
+
+def _holds_to_do() -> list[dict[str, Any]]:
+    """Holds that wait for a second person, and those whose review date has passed; nobody is named here."""
+    lines, at = hold_lines(services().hold_desk.list(), actor_names()), url_for("console.holds")
+    asked = [
+        {
+            "state": "held",
+            "title": f"{one.asked} wants to release the hold on {_what(one)}",
+            "href": f"{at}#{one.hold.id}",
+            "sub": "It ends when somebody else agrees.",
+            "act": "Look",
+        }
+        for one in lines
+        if one.asked and not one.mine and one.hold.release_due_at is None
+    ]
+    over = [
+        {
+            "state": "due",
+            "title": f"Look again at the hold on {_what(one)}",
+            "href": f"{at}#{one.hold.id}",
+            "sub": f"Set by {one.set_by}. Its review date has passed; it goes on until it is released.",
+            "act": "Look",
+        }
+        for one in lines
+        if one.review_over and not one.asked
+    ]
+    return [*asked, *over]
+
+
+def _what(one: HoldLine) -> str:
+    return "a person" if one.hold.person else one.covers
 
 
 def _campaigns_to_do() -> list[dict[str, Any]]:
@@ -244,6 +307,31 @@ def _promises_to_do() -> list[dict[str, Any]]:
             {"state": "gap", "title": title, "href": f"{at}?state=broken", "sub": sub, "act": "Open the board"}
         )
     return items
+
+
+def _silences_to_do() -> list[dict[str, Any]]:
+    """Jobs that are not heard of: a scheduler that is dead sends no mail, so this page has to say it."""
+    text, at = "Run kept doctor, and look whether kept serve runs.", url_for("console.promises")
+    return [
+        {"state": "broken", "title": one.words(board().at), "href": at, "sub": text, "act": "See"}
+        for one in board().silences
+    ]
+
+
+def _alarms_to_do() -> list[dict[str, Any]]:
+    """The alarms that no other line of this page stands for."""
+    at = url_for("console.promises")
+    return [
+        {
+            "state": "due",
+            "title": one.alarm.title,
+            "href": at,
+            "sub": f"{one.alarm.says} {one.alarm.to_do}",
+            "act": "See",
+        }
+        for one in board().alarms
+        if one.alarm.kind in ALARMS_SHOWN
+    ]
 
 
 def _last_runs() -> list[Run]:

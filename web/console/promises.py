@@ -20,7 +20,8 @@ JUST_NOW: Final = timedelta(seconds=5)
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One clause as the board draws it. `age`: how old the evidence is, in words."""
+    """One clause as the board draws it. `age`: how old the evidence is, in words. `worst`: the last 30 days in words, '' for
+    a clause that no sweep keeps; `days`: how many hours the oldest record was over, day by day; `limit`: hours allowed."""
 
     id: str
     state: str
@@ -29,6 +30,9 @@ class Line:
     ref: str
     proof: str
     age: str
+    worst: str = ""
+    days: tuple[float, ...] = ()
+    limit: float = 0.0
 
 
 @blueprint.get("/promises")
@@ -47,6 +51,9 @@ def promises() -> str:
         groups=_group(shown),
         chips=_chips(wanted),
         total=len(clauses),
+        own=[_line(one) for one in board().own if not wanted or one.state.value == wanted],
+        alarms=board().alarms,
+        silences=[one.words(board().at) for one in board().silences],
     )
 
 
@@ -56,7 +63,9 @@ def _group(clauses: list[ClauseState]) -> list[tuple[str, list[Line]]]:
 
 
 def _line(one: ClauseState) -> Line:
-    age = services().clock.now() - one.checked_at if one.checked_at else None
+    now = services().clock.now()
+    age = now - one.checked_at if one.checked_at else None
+    history, within = one.history, one.within
     return Line(
         id=one.clause_id,
         state=one.state.value,
@@ -65,7 +74,14 @@ def _line(one: ClauseState) -> Line:
         ref=" · ".join([*one.promises, one.clause_id]),
         proof=one.proof,
         age="–" if age is None else "now" if age < JUST_NOW else span(age),
+        worst=history.words(now.date()) if history and history.days else "",
+        days=tuple(_hours(day.over) for day in history.days) if history else (),
+        limit=_hours(within) if within else 0.0,
     )
+
+
+def _hours(length: timedelta) -> float:
+    return round(length.total_seconds() / 3600, 2)
 
 
 def _chips(wanted: str) -> list[dict[str, object]]:

@@ -19,19 +19,29 @@ from core.words import count, exact_time, plural
 from policies.clause_words import describe_clause
 from policies.clauses import RetentionClause
 from policies.cutoffs import BindingClause
+from policies.own import is_own
 from retention.tables import RunState
-from retention.views import ClauseState, ClauseSweep, SweepRun, WaitingApproval
+from retention.views import ClauseState, ClauseSweep, CollectionSweep, SweepRun, WaitingApproval
+from web.console.actors import actor_names
+from web.console.hold_lines import hold_lines
+from web.console.retention_runs import Underway, piece, under_way
 from web.console_blueprint import blueprint
 from web.context import controller_zone
-from web.glance import board, waiting_approvals
+from web.glance import board, once, waiting_approvals
 from web.services import services
 
 # Handled by `app.py`: the sweeps build, preview, approve and run what the person saw waiting.
 APPROVAL: Final = "sweep.approve"
 LONGEST_REASON: Final = 500
-ENDED: Final = frozenset({RunState.DONE, RunState.FAILED, RunState.PAUSED})
-DEEDS: Final = {"delete": "deleted", "revoke": "revoked", "set_time": "revoked"}
-SAMPLE_ROWS: Final = 3
+ENDED: Final = frozenset({RunState.DONE, RunState.FAILED, RunState.PAUSED, RunState.STOPPED})
+# What happens to the rows of a step, and the verb for a card that is about one deed alone.
+DEEDS: Final = {
+    "delete": ("deleted", "delete"),
+    "revoke": ("revoked", "revoke"),
+    "redact": ("emptied in part", "redact"),
+    "anonymise": ("anonymised", "anonymise"),
+    "aggregate": ("rolled up into totals", "roll up"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +82,7 @@ class Line:
     finding: str
     last: SweepRun | None
     next_run: datetime | None
+    underway: Underway | None
 
 
 @blueprint.get("/retention")
@@ -116,7 +127,11 @@ def _retention_page(*, failed: str = "", problem: str = "") -> str:
     with kept.database.read() as session:
         version = kept.policies.in_force(session)
         pending = _pending(session)
-    lines = [_line(one) for one in kept.sweeps.clauses()] if version else []
+    underway = under_way()
+    at_work = {one.run.clause: one for one in underway}
+    every = [_line(one, at_work.get(one.clause.id)) for one in kept.sweeps.clauses()] if version else []
+    lines, own = [one for one in every if not is_own(one.clause)], [one for one in every if is_own(one.clause)]
+    holds = hold_lines(kept.hold_desk.list(), actor_names())
     approvals = [_approval(one, pending) for one in waiting_approvals()]
     return render_template(
         "console/retention.html",
@@ -124,10 +139,13 @@ def _retention_page(*, failed: str = "", problem: str = "") -> str:
         version=version,
         waiting=approvals,
         lines=lines,
+        own=own,
         says=_say(lines, approvals),
         may_approve=current_user.operator.may(Permission.APPROVE_SWEEPS),
         failed=failed,
         problem=problem,
+        holds=holds,
+        **piece(underway),
     )
 
 
@@ -151,15 +169,15 @@ def _say(lines: Sequence[Line], approvals: Sequence[Approval]) -> str:
 
 def _approval(one: WaitingApproval, pending: dict[str, str]) -> Approval:
     sweep = one.sweep
-    deeds = tuple(dict.fromkeys(DEEDS.get(row.deed, row.deed) for row in sweep.collections))
-    verb = "revoke" if deeds == ("revoked",) else "delete"
+    deeds = dict.fromkeys(row.deed for row in sweep.collections)
+    verb = DEEDS.get(next(iter(deeds)), ("", "change"))[1] if len(deeds) == 1 else "change"
     return Approval(
         waiting=one,
         title=f"{one.clause} would {verb} {plural(sweep.rows, 'row', 'rows')}",
         word="Waits for approval",
-        deeds=tuple(DEEDS.get(row.deed, row.deed) for row in sweep.collections),
+        deeds=tuple(DEEDS.get(row.deed, (row.deed, ""))[0] for row in sweep.collections),
         notes=tuple(_notes(sweep)),
-        samples=tuple(_sample(name, rows[:SAMPLE_ROWS]) for name, rows in one.samples.items() if rows),
+        samples=tuple(_sample(name, rows) for name, rows in one.samples.items() if rows),
         pending=one.run_id in pending,
         trouble=pending.get(one.run_id, ""),
     )
@@ -175,18 +193,25 @@ def _notes(sweep: ClauseSweep) -> list[tuple[str, str]]:
     ]
     if sweep.dropped:
         notes.append(("plain", "The version in force has dropped this clause. It binds what was collected under it"))
-    notes += [
-        ("held", f"{plural(row.held, 'row', 'rows')} of {row.collection} under a hold stay")
-        for row in sweep.collections
-        if row.held
-    ]
-    notes += [("held", stay) for stay in sweep.stays]
-    notes += [
-        ("plain", f"{plural(row.timeless, 'row', 'rows')} of {row.collection} without a time stay")
-        for row in sweep.collections
-        if row.timeless
-    ]
-    return notes + [("gap", gap) for gap in sweep.gaps]
+    for row in sweep.collections:
+        notes += _notes_of(row)
+    return notes + [("held", stay) for stay in sweep.stays] + [("gap", gap) for gap in sweep.gaps]
+
+
+def _notes_of(row: CollectionSweep) -> list[tuple[str, str]]:
+    """What stays of one collection and why, and what its store has to say."""
+    notes = []
+    if row.held:
+        reasons = once("kept_hold_reasons", lambda: {one.id: one.reason for one in services().hold_desk.list()})
+        which = ", ".join(f"{count(one.rows)} for {reasons.get(one.hold, one.hold)}" for one in row.holds)
+        said = f"{plural(row.held, 'row', 'rows')} of {row.collection} under a hold stay"
+        notes.append(("held", f"{said}: {which}" if which else said))
+    notes += [("broken", f"{row.collection}: {blocker}") for blocker in row.blockers]
+    notes += [("due", finding) for finding in row.findings]
+    for number, what in ((row.timeless, "without a time"), (row.future, "with a time to come")):
+        if number:
+            notes.append(("plain", f"{plural(number, 'row', 'rows')} of {row.collection} {what} stay"))
+    return notes
 
 
 def _sample(collection: str, rows: Sequence[dict[str, str]]) -> Sample:
@@ -196,7 +221,7 @@ def _sample(collection: str, rows: Sequence[dict[str, str]]) -> Sample:
     )
 
 
-def _line(binding: BindingClause) -> Line:
+def _line(binding: BindingClause, underway: Underway | None) -> Line:
     clause = binding.clause
     standing = services().sweeps.state(clause.id)
     state, word = _state_of(standing)
@@ -218,6 +243,7 @@ def _line(binding: BindingClause) -> Line:
         finding=f"Rows in each of the last {len(rows)} runs: {', '.join(count(number) for number in rows)}",
         last=ended[-1] if ended else None,
         next_run=None if waiting else standing.next_due,
+        underway=underway,
     )
 
 
@@ -240,5 +266,8 @@ def _state_of(standing: ClauseState) -> tuple[str, str]:
         return "waiting", "Paused, goes on"
     if last.state is RunState.FAILED:
         return "broken", "Left work undone"
-    on_board = next((one for one in board().clauses if one.clause_id == standing.clause), None)
+    if last.state is RunState.STOPPED:
+        return "stopped", "Approval taken back"
+    clauses = (*board().clauses, *board().own)
+    on_board = next((one for one in clauses if one.clause_id == standing.clause), None)
     return (on_board.state.value, "") if on_board else ("kept", "")

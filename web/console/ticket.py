@@ -15,6 +15,7 @@ from core.operators import Permission, list_operators
 from dsr.states import State
 from dsr.views import TicketView
 from web.console.requests import CHANNELS, look_of, regime_name
+from web.console.tasks import look_of_task
 from web.console.ticket_lines import (
     evidence_lines,
     facts_of,
@@ -168,6 +169,7 @@ def _show(view: TicketView, *, problems: dict[str, str] | None = None, trouble: 
         reckoning=reckoning_lines(view),
         plan_items=plan_lines(view),
         person=facts_of(view),
+        tasks=[(line, *look_of_task(line)) for line in view.tasks],
         evidence=evidence_lines(view, lambda ref: url_for("console.ledger", ref=ref)),
         regimes=[(one, regime_name(one)) for one in view.regimes if one != view.line.regime],
         problems=problems or {},

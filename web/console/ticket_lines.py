@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +12,7 @@ from babel import Locale
 from core.clock import day_in
 from core.words import count, plural, short_day
 from dsr.states import ENDS, State
+from dsr.tasks import TaskState
 from dsr.views import Act, PlanPanel, StepLine, TicketView, TimelineLine
 from dsr.words import RIGHT_NAMES
 from policies.regimes import all_regimes
@@ -36,6 +37,10 @@ HAPPENED: Final = {
     "paused": ("held", "The clock was stopped"),
     "resumed": ("now", "The clock runs again"),
     "extended": ("due", "The time was extended"),
+    "waits": ("waiting", "Waits for people"),
+    "task_confirmed": ("kept", "Work by hand was confirmed"),
+    "task_refused": ("broken", "Work by hand was refused"),
+    "task_withdrawn": ("held", "Gone on without work by hand"),
 }
 MOVED: Final = {
     State.RECEIVED: ("now", "Received"),
@@ -57,7 +62,15 @@ STEP_LOOKS: Final = {
     "failed": "broken",
     "waiting": "waiting",
 }
-DEEDS: Final = {"export": "read out for the copy", "delete": "delete", "revoke": "revoke"}
+ASK_LOOKS: Final = {
+    "planned": ("todo", "will be asked"),
+    "intended": ("waiting", "asked, no answer yet"),
+    "waiting": ("held", "not asked"),
+    "done": ("kept", "answered"),
+    "left": ("held", "left"),
+    "failed": ("broken", "refused"),
+}
+DEEDS: Final = {"ask": "work by hand", "export": "read out for the copy", "delete": "delete", "revoke": "revoke"}
 ENTRIES: Final = {
     "request.received": "Received, version pinned",
     "request.identity": "Address proven",
@@ -104,6 +117,8 @@ def heading(view: TicketView) -> Heading | None:
     acts, plan = view.acts, view.plan
     if view.state in ENDS or view.state in (State.APPROVED, State.RUNNING, State.UNCONFIRMED):
         return None
+    if view.state is State.PARTLY_DONE and (waits := _waits_for_people(view)):
+        return waits
     if view.state is State.PARTLY_DONE:
         text = "It is tried again by itself. Put right what is named in the plan, or make a new plan and approve that."
         return Heading(
@@ -138,7 +153,27 @@ def _first(view: TicketView) -> Heading:
     return Heading(title=f"{RIGHT_NAMES[view.line.right]} is done by hand", text=text)
 
 
+def _waits_for_people(view: TicketView) -> Heading | None:
+    """What a request waits for when all that is left of it is work by hand; None where a program has work left too."""
+    steps = view.plan.steps if view.plan else ()
+    if any(one.state in ("failed", "waiting") for one in steps if one.deed != "ask"):
+        return None
+    refused = [one for one in view.tasks if one.state is TaskState.REFUSED]
+    waiting = [one for one in view.tasks if one.is_open]
+    if refused:
+        names = ", ".join(f"{one.collection} in {one.store}" for one in refused)
+        text = "Look at the task: ask again, confirm it once it is done in another way, or go on without it."
+        return Heading(title=f"Refused, so you decide: {names}", text=text)
+    if waiting:
+        names = ", ".join(f"{one.collection} in {one.store}" for one in waiting)
+        text = "Reminders go out by themselves. With the last answer the work goes on."
+        return Heading(title=f"Waits for {plural(len(waiting), 'answer', 'answers')}: {names}", text=text)
+    return None
+
+
 def _approval(plan: PlanPanel, *, is_copy: bool) -> Heading:
+    if asked := list(dict.fromkeys(step.store for step in plan.steps if step.deed == "ask")):
+        return _approval_to_ask(plan, asked, is_copy=is_copy)
     stay = f"{count(plan.staying)} stay{'s' if plan.staying == 1 else ''}" if plan.staying else ""
     total = plural(plan.total, "record", "records")
     if is_copy and not plan.steps:
@@ -156,6 +191,19 @@ def _approval(plan: PlanPanel, *, is_copy: bool) -> Heading:
         title, word = f"Nothing can go, {stay or 'some of it stays'}", "Approve: tell what stays"
         text = "The person is told what stays and why."
     return Heading(title=title, text=text, act="approve", word=word)
+
+
+def _approval_to_ask(plan: PlanPanel, asked: Sequence[str], *, is_copy: bool) -> Heading:
+    """The approval of a plan that also asks people; they get a mail when the work begins."""
+    who = f"ask {', '.join(asked)}"
+    total = plural(plan.total, "record", "records")
+    text = "They get a mail with a link, and are reminded until they answer. The request stays open until then."
+    if not plan.total:
+        return Heading(title=f"Approve the plan: {who}", text=text, act="approve", word=f"Approve: {who}")
+    deed = "export" if is_copy else "delete"
+    title = f"Approve the plan: {deed} {total}, {who}"
+    text = text if is_copy else f"What is deleted cannot come back. {text}"
+    return Heading(title=title, text=text, act="approve", word=f"Approve: {deed} {total}, {who}")
 
 
 def talk_lines(view: TicketView, names: Mapping[str, str]) -> list[Talk]:
@@ -234,6 +282,10 @@ def plan_lines(view: TicketView) -> list[dict[str, Any]]:
 
 
 def _step(step: StepLine) -> dict[str, Any]:
+    if step.deed == "ask":
+        look, words = ASK_LOOKS.get(step.state, ("todo", ""))
+        sub = f"{words} · {_clause_words(step.clause)}{f' · {step.note}' if step.note else ''}"
+        return {"state": look, "name": step.title, "code": False, "amount": "", "sub": sub, "why": step.error}
     look = STEP_LOOKS.get(step.state, "todo")
     number = step.done if step.state in ("done", "left") else step.rows
     held = f" · {count(step.held)} under a hold stay" if step.held else ""

@@ -1,6 +1,6 @@
-"""Pages for one person: asking, confirming, following. What each does is decided in `dsr`; here it becomes HTTP."""
+"""Pages behind links in mails: asking, confirming, following, and work for people. What each does is decided in `dsr`."""
 
-from web.person import confirm, form, page
-from web.person_blueprint import blueprint
+from web.person import confirm, form, page, task
+from web.person_blueprint import blueprint, tasks
 
-__all__ = ["blueprint", "confirm", "form", "page"]
+__all__ = ["blueprint", "confirm", "form", "page", "task", "tasks"]

@@ -6,6 +6,8 @@ from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from core.errors import NotFound
+from dsr.words import say_right
+from web.languages import page_language
 from web.person.nonces import make_nonce, require_nonce
 from web.person_blueprint import blueprint
 from web.security import csrf, limiter
@@ -25,10 +27,14 @@ def confirm(token: str) -> str | Response | tuple[str, int]:
         require_nonce(PAGE, token)
     try:
         asked = intake.look_at_confirm(token)
+        right_words = say_right(asked.right, page_language())
         if request.method == "POST":
             ref = intake.confirm(token, source=request.remote_addr or "")
             link = url_for("person.page", ref=ref)
-            return render_template("pages/confirmed.html", here="request", ref=ref, asked=asked, link=link)
+            return render_template(
+                "pages/confirmed.html", here="request", ref=ref, asked=asked, right_words=right_words, link=link
+            )
     except NotFound:
         return render_template("pages/link_gone.html", here="request"), 404
-    return render_template("pages/confirm.html", here="request", asked=asked, nonce=make_nonce(PAGE, token))
+    nonce = make_nonce(PAGE, token)
+    return render_template("pages/confirm.html", here="request", asked=asked, right_words=right_words, nonce=nonce)

@@ -11,25 +11,28 @@ from zoneinfo import ZoneInfo
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from core.catalogue import mark
 from core.words import long_day
 from dsr.intake import CONFIRM_LASTS, FormRefused, OfferedRight
 from dsr.limits import DEFAULT_LIMITS
-from policies.clause_words import many, said
+from dsr.words import say_right
+from policies.clause_words import join, many, said
 from policies.clauses import Right, RightClause
 from policies.documents import Document
 from policies.periods import Period
+from web.languages import gettext, page_language
 from web.person.places import STATES, countries
 from web.person_blueprint import blueprint
 from web.security import csrf, limiter
 from web.services import services
-from web.words import say_number
+from web.words import say_in_sentence
 
 FIELDS: Final = ("right", "email", "country", "subdivision", "details")
 LONGEST: Final = 2_000  # what the field takes; the server takes more and says so where it is too much
 EXPLAINED: Final[Mapping[Right, str]] = {
-    Right.ACCESS: "Everything we hold, with what we use it for and who got it.",
-    Right.PORTABILITY: "The data you gave us, as files that other programs can read.",
-    Right.DELETION: "This cannot be undone.",
+    Right.ACCESS: mark("Everything we hold, with what we use it for and who got it."),
+    Right.PORTABILITY: mark("The data you gave us, as files that other programs can read."),
+    Right.DELETION: mark("This cannot be undone."),
 }
 
 
@@ -54,7 +57,7 @@ def new_request() -> str | Response | tuple[str, int]:
     if typed["country"] != "US":
         typed["subdivision"] = ""
     try:
-        services().requests.submit_form(**typed, source=request.remote_addr or "", language="en")
+        services().requests.submit_form(**typed, source=request.remote_addr or "", language=page_language())
     except FormRefused as refusal:
         return _show(typed, refusal.problems), 400
     return redirect(url_for("person.sent"))
@@ -63,8 +66,10 @@ def new_request() -> str | Response | tuple[str, int]:
 @blueprint.get("/sent")
 def sent() -> str:
     """What happens next. Nothing on it depends on what was typed."""
-    links = say_number(DEFAULT_LIMITS.form_per_address.most).lower()
-    return render_template("pages/sent.html", here="request", days=say_number(CONFIRM_LASTS.days).lower(), links=links)
+    language = page_language()
+    days = say_in_sentence(CONFIRM_LASTS.days, language)
+    links = say_in_sentence(DEFAULT_LIMITS.form_per_address.most, language)
+    return render_template("pages/sent.html", here="request", days=days, links=links)
 
 
 def _show(typed: Mapping[str, str], problems: Mapping[str, str]) -> str:
@@ -73,7 +78,9 @@ def _show(typed: Mapping[str, str], problems: Mapping[str, str]) -> str:
         version = kept.policies.in_force(session)
     if version is None:
         return render_template("pages/no_policy.html", here="request", planned=None)
-    document = version.document
+    language = page_language()
+    document = version.in_language(language)
+    problems = {name: gettext(said) for name, said in problems.items()}
     offered = kept.requests.offered_rights()
     return render_template(
         "pages/request.html",
@@ -82,8 +89,8 @@ def _show(typed: Mapping[str, str], problems: Mapping[str, str]) -> str:
         typed={name: typed.get(name, "") for name in FIELDS},
         problems=problems,
         order=[(name, problems[name]) for name in FIELDS if name in problems],
-        countries=[("", "I would rather not say"), *countries("en")],
-        states=[("", "None of these"), *STATES],
+        countries=[("", gettext("I would rather not say")), *countries(language)],
+        states=[("", gettext("None of these")), *STATES],
         longest=LONGEST,
         answer_by=_answer_by(document, offered),
         to_authority=any(one.to == "authority" for one in document.of_kind(RightClause)),
@@ -91,22 +98,26 @@ def _show(typed: Mapping[str, str], problems: Mapping[str, str]) -> str:
 
 
 def _choice(one: OfferedRight, document: Document) -> Choice:
-    text = EXPLAINED.get(one.right, "")
+    text = gettext(EXPLAINED[one.right]) if one.right in EXPLAINED else ""
     if one.right is Right.DELETION:
         text = f"{text} {_what_stays(document)}".strip()
-    return Choice(value=one.right.value, label=one.words, text=text)
+    return Choice(value=one.right.value, label=say_right(one.right, page_language()), text=text)
 
 
 def _what_stays(document: Document) -> str:
     """What a deletion leaves and why, from the exceptions of the clauses: told before anybody asks for it."""
-    stays = []
+    stays, language = [], page_language()
     for clause in document.clauses:
         for one in getattr(clause, "exceptions", ()):
             if not hasattr(one, "basis"):
                 continue
-            named = " and ".join(many(name) for name in one.of)
-            time = f" for {said(one.period, 'en')}" if one.period else ""
-            stays.append(f"{named[:1].upper()}{named[1:]} stay{time}: {said(one.basis, 'en')}.")
+            named = join([many(name, language) for name in one.of], language)
+            what, why = f"{named[:1].upper()}{named[1:]}", said(one.basis, language)
+            if one.period:
+                period = said(one.period, language)
+                stays.append(gettext("%(what)s stay for %(period)s: %(why)s.", what=what, period=period, why=why))
+            else:
+                stays.append(gettext("%(what)s stay: %(why)s.", what=what, why=why))
     return " ".join(dict.fromkeys(stays))
 
 
@@ -120,4 +131,4 @@ def _answer_by(document: Document, offered: tuple[OfferedRight, ...]) -> str:
         if not isinstance(within, Period):
             return ""
         days.append(within.after(today))
-    return long_day(max(days)) if days else ""
+    return long_day(max(days), page_language()) if days else ""

@@ -14,12 +14,13 @@ from core.errors import Conflict, NotFound
 from dsr.limits import DEFAULT_LIMITS
 from dsr.person_page import CODE_LASTS, CODE_TRIES, GRANT_LASTS, PersonView, WrongCode
 from dsr.states import State
+from web.languages import gettext, page_language, use_language
 from web.person.nonces import make_nonce, require_nonce
 from web.person.path import tell, walk
 from web.person_blueprint import blueprint
 from web.security import csrf, limiter
 from web.services import services
-from web.words import say_number
+from web.words import say_in_sentence
 
 PAGE: Final = "code"
 GRANTS: Final = "request_pages"
@@ -46,7 +47,7 @@ def send_code(ref: str) -> Response:
     require_nonce(PAGE, ref)
     services().requests.ask_code(ref, source=request.remote_addr or "")
     if _view(ref) is not None:
-        flash("A code is on its way. Type it in to get your copy.")
+        flash(gettext("A code is on its way. Type it in to get your copy."))
         return redirect(url_for("person.page", ref=ref, _anchor="copy"))
     return redirect(url_for("person.page", ref=ref, sent="yes"))
 
@@ -62,7 +63,7 @@ def enter_code(ref: str) -> Response | tuple[str, int]:
     try:
         grant = services().requests.open_page(ref, code)
     except WrongCode as error:
-        return _ask(ref, sent=True, problem=str(error)), 400
+        return _ask(ref, sent=True, problem=_say(error)), 400
     held = {name: token for name, token in session.get(GRANTS, {}).items() if name != ref}
     session[GRANTS] = dict([*held.items(), (ref, grant)][-MOST_GRANTS:])
     return redirect(url_for("person.page", ref=ref))
@@ -72,12 +73,13 @@ def enter_code(ref: str) -> Response | tuple[str, int]:
 def withdraw(ref: str) -> Response | tuple[str, int]:
     """End the request at the person's wish."""
     ref = _normal(ref)
+    _view(ref)
     try:
         services().requests.withdraw_page(ref, _grant(ref))
     except NotFound:
         return _ask(ref), 403
     except Conflict:
-        flash("It is being done already, so it can no longer be withdrawn.")
+        flash(gettext("It is being done already, so it can no longer be withdrawn."))
     return redirect(url_for("person.page", ref=ref))
 
 
@@ -95,7 +97,7 @@ def package(ref: str) -> Response | str | tuple[str, int]:
     try:
         download = services().requests.download(ref, _grant(ref), code)
     except WrongCode as error:
-        return _show(view, problem=str(error)), 400
+        return _show(view, problem=_say(error)), 400
     except NotFound:
         return _show(view), 404  # its two weeks ended while the page was open
     answer = FlaskResponse(download.chunks, mimetype="application/zip")
@@ -119,9 +121,15 @@ def _view(ref: str) -> PersonView | None:
     if not token:
         return None
     try:
-        return services().requests.page(ref, token)
+        view = services().requests.page(ref, token)
     except NotFound:
         return None  # its hour is over: the code page again
+    use_language(view.language)
+    return view
+
+
+def _say(error: WrongCode) -> str:
+    return f"{gettext(error.message)} {gettext(error.remedy)}"
 
 
 def _ask(ref: str, *, sent: bool = False, problem: str = "") -> str:
@@ -133,8 +141,8 @@ def _ask(ref: str, *, sent: bool = False, problem: str = "") -> str:
         sent=sent,
         problem=problem,
         minutes=_minutes(CODE_LASTS),
-        tries=say_number(CODE_TRIES).lower(),
-        codes=say_number(DEFAULT_LIMITS.code_per_ticket.most).lower(),
+        tries=say_in_sentence(CODE_TRIES, page_language()),
+        codes=say_in_sentence(DEFAULT_LIMITS.code_per_ticket.most, page_language()),
     )
 
 

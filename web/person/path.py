@@ -7,24 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from core.words import plural
+from core.catalogue import mark
+from core.words import records
 from dsr.person_page import PersonView
 from dsr.states import ENDS, State
 from policies.clause_words import plain
 from policies.clauses import Right
+from web.languages import gettext, page_language
 
-CHECKS: Final = "A person checks what was found"
+CHECKS: Final = mark("A person checks what was found")
+BY_MAIL: Final = mark("You get our answer by mail")
 LAST: Final[Mapping[Right, str]] = {
-    Right.ACCESS: "We put your copy together and tell you by mail",
-    Right.PORTABILITY: "We put your copy together and tell you by mail",
-    Right.DELETION: "We delete, look again, and tell you what is left",
+    Right.ACCESS: mark("We put your copy together and tell you by mail"),
+    Right.PORTABILITY: mark("We put your copy together and tell you by mail"),
+    Right.DELETION: mark("We delete, look again, and tell you what is left"),
 }
 NOW: Final[Mapping[State, str]] = {
-    State.RECEIVED: "A person looks where your data is",
+    State.RECEIVED: mark("A person looks where your data is"),
     State.PLANNED: CHECKS,
-    State.APPROVED: "It is about to be done",
-    State.RUNNING: "It is being done",
-    State.PARTLY_DONE: "We try again where it did not work",
+    State.APPROVED: mark("It is about to be done"),
+    State.RUNNING: mark("It is being done"),
+    State.PARTLY_DONE: mark("Part of it is done, and we are at the rest"),
 }
 CLOSED_WELL: Final = frozenset({State.ANSWERED, State.NOTHING_FOUND})
 
@@ -55,20 +58,24 @@ def walk(view: PersonView) -> list[PathItem]:
     if view.state in ENDS:
         return items
     is_by_plan = view.right in LAST
-    title = NOW.get(view.state, view.status.title) if is_by_plan else view.status.title
+    title = gettext(NOW[view.state]) if is_by_plan and view.state in NOW else view.status.title
     items.append(PathItem(state="now", title=title, here=True))
     if view.state is State.RECEIVED and is_by_plan:
-        items.append(PathItem(state="", title=CHECKS))
-    items.append(PathItem(state="", title=LAST.get(view.right, "You get our answer by mail")))
+        items.append(PathItem(state="", title=gettext(CHECKS)))
+    items.append(PathItem(state="", title=gettext(LAST.get(view.right, BY_MAIL))))
     return items
 
 
 def tell(right: Right, outcome: Mapping[str, Any]) -> Told:
     """The outcome of an answered request in lines for a person."""
     rows: Mapping[str, int] = outcome.get("rows", {})
+    language = page_language()
     kept: Sequence[Mapping[str, str]] = outcome.get("kept", ()) or outcome.get("gaps", ())
     return Told(
-        done=tuple((_title(name), plural(number, "record", "records")) for name, number in rows.items() if number),
+        done=(
+            *((_title(name), records(number, language)) for name, number in rows.items() if number),
+            *((one["title"], one["why"]) for one in outcome.get("asked", ())),
+        ),
         kept=tuple((one["title"], _why(one)) for one in kept),
         words=tuple(part.strip() for part in outcome.get("by_hand", "").split("\n\n") if part.strip()),
     )
@@ -81,7 +88,7 @@ def _past(words: str, at: datetime) -> PathItem:
 
 def _why(line: Mapping[str, str]) -> str:
     until = line.get("until", "")
-    return f"{line['why']}, until {until}" if until else line["why"]
+    return gettext("%(why)s, until %(until)s", why=line["why"], until=until) if until else line["why"]
 
 
 def _title(collection: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from typing import Final
 
@@ -31,4 +32,9 @@ def countries(language: str) -> tuple[tuple[str, str], ...]:
     known = [
         (code, name) for code, name in names.items() if len(code) == 2 and code.isalpha() and code not in _NO_COUNTRY
     ]
-    return tuple(sorted(known, key=lambda one: one[1]))
+    return tuple(sorted(known, key=lambda one: _bare(one[1])))
+
+
+def _bare(name: str) -> str:
+    """A name without marks on its letters: `Ägypten` stands among the A."""
+    return "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign)).lower()
