@@ -1,6 +1,7 @@
 """B6 and B7, the part of files: days unlinked against the bare loop, one person erased against a copy or gzip.
 
-`python -m bench.files` prints each as ratios to the raw limit, pair by pair, so that a busy machine slows both alike."""
+Kept's figure holds the look for each batch, its bounds, leases against writers, exact counts, owner, mode and times of
+what is rewritten, and the flush of files and folder; no control database, which B1 to B5 have in theirs."""
 
 from __future__ import annotations
 
@@ -8,24 +9,28 @@ import gzip
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import orjson
 
+from bench.comparing import THROUGHPUT, Comparison, Goal, Spread
 from core.settings import TimeField
 from stores.conditions import Before, Condition, OneOf
 from stores.contract import Deed, Work
 from stores.files import FilesStore
 
-_PAIRS: Final = 5
-_RECORDS: Final = 400_000
+Say = Callable[[str], None]
+Raw = Callable[[Path], int]
+_INCLUDES: Final = "look, bounds, leases, counts, owner and mode, flush of file and folder"
+_DAYS_GOAL: Final = Goal(way="Kept", figure=THROUGHPUT, floor=0.85, stretch=0.95)
+_PLAIN_GOAL: Final = Goal(way="Kept", figure=THROUGHPUT, floor=0.3, stretch=0.5)
+_PACKED_GOAL: Final = Goal(way="Kept", figure=THROUGHPUT, floor=0.9, stretch=0.97)
 _DAYS: Final = 60
 _NOW: Final = datetime(2026, 6, 15, 12, tzinfo=UTC)
 _MINE: Final = OneOf(field="user_id", values=("usr_00000777",))
@@ -54,47 +59,61 @@ class _Clock:
         return _NOW
 
 
-def main() -> None:
+def measure(rows: int, pairs: int, say: Say) -> list[Comparison]:
+    """One record for each five rows of the other benches."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        root = Path(folder)
+        root, records = Path(folder), max(10_000, rows // 5)
         plain, packed = root / "source.jsonl", root / "source.jsonl.gz"
-        _make(plain)
+        _make(plain, records)
         packed.write_bytes(gzip.compress(plain.read_bytes(), 6))
-        size = f"{plain.stat().st_size >> 20} MiB, {_RECORDS:,} records"
-        _compare(f"B7 one person, JSONL, {size}", lambda: _place(plain, root), _copy, lambda path: _erase(path, _MINE))
-        _compare(f"B7 one person, gz of {size}", lambda: _place(packed, root), _gzip, lambda path: _erase(path, _MINE))
         days = plain.read_bytes()[: 1 << 20]
         days = days[: days.rfind(b"\n") + 1]
-        what = f"B6 {_DAYS} files by day of 1 MiB"
-        _compare(f"{what}, against unlink", lambda: _spread(days, root), _unlink, lambda path: _erase(path, _OVER))
-        _compare(f"{what}, against count and unlink", lambda: _spread(days, root), _count, lambda p: _erase(p, _OVER))
+        size = f"{plain.stat().st_size >> 20} MiB"
+
+        def one(bench: str, what: str, make: Callable[[], Path], raw: Raw, where: Condition, goal: Goal) -> Comparison:
+            return _compare(bench, what, make, raw, where, goal, pairs, say)
+
+        return [
+            one(
+                "B6",
+                f"{_DAYS} files by day of 1 MiB, each counted",
+                lambda: _spread(days, root),
+                _count,
+                _OVER,
+                _DAYS_GOAL,
+            ),
+            one("B7", f"one person, JSONL of {size}", lambda: _place(plain, root), _copy, _MINE, _PLAIN_GOAL),
+            one("B7", f"one person, gz of {size}", lambda: _place(packed, root), _gzip, _MINE, _PACKED_GOAL),
+        ]
 
 
-def _compare(what: str, prepare: Callable[[], Path], raw: Callable[[Path], int], kept: Callable[[Path], int]) -> None:
-    ratios, times = [], []
-    for number in range(_PAIRS + 1):
+def _compare(
+    bench: str, what: str, make: Callable[[], Path], raw: Raw, where: Condition, goal: Goal, pairs: int, say: Say
+) -> Comparison:
+    ratios: list[float] = []
+    for number in range(pairs + 1):
         pair = []
-        for way in (raw, kept):
-            path = prepare()
+        for way in (raw, lambda path: _erase(path, where)):
+            path = make()
             start = time.perf_counter()
             way(path)
             pair.append(time.perf_counter() - start)
             shutil.rmtree(path.parent)
         if number:
             ratios.append(pair[0] / pair[1])
-            times.append(pair)
-    seconds = " and ".join(f"{statistics.median(column):.3f} s" for column in zip(*times, strict=True))
-    print(f"{what}: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}); raw and Kept {seconds}")
+            say(f"{what}, pair {number} of {pairs}: {ratios[-1]:.2f}")
+    figures = {_RAW[raw]: {THROUGHPUT: Spread.of([1.0] * pairs)}, "Kept": {THROUGHPUT: Spread.of(ratios)}}
+    return Comparison(bench=bench, what=what, includes=_INCLUDES, pairs=pairs, figures=figures, goals=(goal,))
 
 
-def _make(path: Path) -> None:
+def _make(path: Path, records: int) -> None:
     chance = random.Random(1)
     with path.open("wb") as file:
-        for number in range(_RECORDS):
+        for number in range(records):
             record = {
                 "id": number,
                 "user_id": f"usr_{chance.randrange(50_000):08}",
-                "ts": f"2026-05-{1 + number * 28 // _RECORDS:02}T{chance.randrange(24):02}:00:00Z",
+                "ts": f"2026-05-{1 + number * 28 // records:02}T{chance.randrange(24):02}:00:00Z",
                 "ip": f"10.0.{chance.randrange(256)}.{chance.randrange(256)}",
                 "note": " ".join(chance.choices(_WORDS, k=24)),
             }
@@ -134,13 +153,6 @@ def _gzip(path: Path) -> int:
         return reader.wait()
 
 
-def _unlink(pattern: Path) -> int:
-    for path in sorted(pattern.parent.glob(pattern.name)):
-        path.unlink()
-    _sync(pattern.parent)
-    return 1
-
-
 def _count(pattern: Path) -> int:
     rows = 0
     for path in sorted(pattern.parent.glob(pattern.name)):
@@ -169,5 +181,4 @@ def _sync(path: Path) -> None:
     os.close(descriptor)
 
 
-if __name__ == "__main__":
-    main()
+_RAW: Final[Mapping[Raw, str]] = {_copy: "copy and fsync", _gzip: "gzip -dc | gzip -1", _count: "count and unlink"}

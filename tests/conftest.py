@@ -15,7 +15,7 @@ import pytest
 
 from core.database import Database
 from tests.schema import make_tables
-from tests.servers import Postgres, SmtpServer, run_chromium, run_postgres, run_smtp
+from tests.servers import Postgres, SmtpServer, roomy_folder, run_chromium, run_postgres, run_smtp
 from tests.servers_mariadb import MariaDB, run_mariadb
 from tests.servers_redis import RedisServer, run_redis
 from tests.servers_s3 import S3Server, run_s3
@@ -45,7 +45,7 @@ OpenPage = Callable[..., "Page"]
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """One PostgreSQL cluster for the whole run, started when the first test asks for it."""
-    with run_postgres() as cluster:
+    with run_postgres(under=roomy_folder()) as cluster:
         yield cluster
 
 
@@ -149,11 +149,37 @@ def control_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
-@pytest.fixture
-def database(control_url: str) -> Iterator[Database]:
-    """Kept's control database with its tables, on SQLite and on PostgreSQL."""
-    made = Database(control_url)
+@pytest.fixture(scope="session")
+def postgres_tables(postgres: Postgres) -> str:
+    """The name of a database with Kept's own tables, there to be copied: nobody can connect to it."""
+    name = "kept_tables"
+    postgres.run(f"CREATE DATABASE {name} TEMPLATE template0")
+    made = Database(postgres.url(name))
     make_tables(made)
+    made.close()
+    postgres.run(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def tables_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database with Kept's own tables, made by copying one; on SQLite and on PostgreSQL."""
+    if request.param == "postgresql":
+        template = request.getfixturevalue("postgres_tables")
+        with request.getfixturevalue("postgres").fresh_database(template) as url:
+            yield url
+        return
+    url = f"sqlite:///{tmp_path / 'kept.db'}"
+    made = Database(url)
+    make_tables(made)
+    made.close()
+    yield url
+
+
+@pytest.fixture
+def database(tables_url: str) -> Iterator[Database]:
+    """Kept's control database with its tables, on SQLite and on PostgreSQL."""
+    made = Database(tables_url)
     yield made
     made.close()
 
@@ -213,6 +239,8 @@ def pytest_configure(config: pytest.Config) -> None:
     The processes that share the tests of one run (xdist) are started with its mark, and keep it."""
     if not hasattr(config, "workerinput"):
         os.environ[RUN_MARK] = uuid.uuid4().hex
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would each compile all of Kept
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(roomy_folder()))  # SQLite syncs each commit
 
 
 @pytest.hookimpl(trylast=True)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.database import Base, Database
+from core.database import Database
 from core.errors import Unreachable
 from core.leases import Leases
 from ledger.log import Ledger
@@ -19,6 +19,7 @@ from policies.notices import Notice
 from policies.version_tables import WRITTEN_ONCE
 from policies.versions import Overrule, Policies, Version
 from tests.policy_texts import policy
+from tests.schema import make_tables
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOTICE = "{id: changes, kind: notice, material: [email], ahead: P14D}"
@@ -85,7 +86,7 @@ class House:
         self.policies = Policies(self.database, self.clock, self.ledger, self.telling)
 
     def make_tables(self) -> None:
-        Base.metadata.create_all(self.database.engine)
+        make_tables(self.database)
 
     def current(self, at: datetime | None = None) -> int | None:
         with self.database.read() as session:
@@ -142,9 +143,7 @@ def german(document: Document) -> Document:
 
 @contextmanager
 def telling_house(url: str) -> Iterator[House]:
-    """A house in which somebody has to be told of every change that matters."""
+    """Over a database with its tables: a house in which somebody has to be told of every change that matters."""
     database, clock = Database(url), HandClock()
-    made = House(database, clock, HandTelling(clock))
-    made.make_tables()
-    yield made
+    yield House(database, clock, HandTelling(clock))
     database.close()

@@ -28,6 +28,9 @@ TIMES = {
     "billing_log": ("created_at",),
     "invoices": ("issued_at",),
     "support_messages": ("created_at",),
+    "playground": ("created_at",),
+    "usage": ("created_at",),
+    "feedback": ("created_at",),
 }
 TABLES = {
     "accounts": "users",
@@ -36,6 +39,10 @@ TABLES = {
     "billing": "billing_log",
     "invoices": "invoices",
     "support": "support_messages",
+    "playground": "playground",
+    "usage": "usage",
+    "usage-daily": "usage_daily",
+    "feedback": "feedback",
 }
 
 
@@ -118,6 +125,9 @@ def test_the_database_is_one_plain_file_with_the_named_columns(built: Built) -> 
         "billing_log": ["id", "user_id", "model", "tokens", "cost_usd", "created_at"],
         "invoices": ["id", "user_id", "amount", "issued_at"],
         "support_messages": ["id", "email", "body", "created_at"],
+        "playground": ["id", "user_id", "model", "prompt", "answer", "tokens", "created_at"],
+        "usage": ["id", "user_id", "model", "tokens", "created_at"],
+        "feedback": ["id", "user_id", "email", "rating", "comment", "created_at"],
     }
     for table in TIMES:
         assert built.database.execute(f"PRAGMA foreign_key_list({table})").fetchall() == []
@@ -173,6 +183,11 @@ def test_every_clause_has_something_over_its_time_and_something_under(built: Bui
         ("support_messages", "created_at", 732),
         ("users", "deleted_at", 30),
         ("api_keys", "last_used_at", 90),
+        ("api_keys", "revoked_at", 30),
+        ("playground", "created_at", 3),
+        ("playground", "created_at", 90),
+        ("usage", "created_at", 30),
+        ("feedback", "created_at", 184),
     ):
         over = built.value(f"SELECT count(*) FROM {table} WHERE {column} < ?", days_ago(days))
         assert 0 < over < built.value(f"SELECT count(*) FROM {table} WHERE {column} IS NOT NULL")
@@ -245,7 +260,9 @@ def test_the_configuration_is_accepted_and_maps_what_was_built(built: Built) -> 
     assert {collection.id for collection in settings.collections} == set(built.counts) - {"files"}
     head, _ = policy_of(built.root)
     collected = {clause["category"] for clause in head["clauses"] if clause["kind"] == "collects"}
-    assert {collection.category for collection in settings.collections} == collected
+    held = {collection.category for collection in settings.collections}
+    held |= {field.category for one in settings.collections for field in one.fields.values() if field.category}
+    assert held == collected
     for collection in settings.collections:
         if collection.store == "gateway":
             columns = {row[1] for row in built.database.execute(f"PRAGMA table_info({collection.at})")}

@@ -30,7 +30,7 @@ from jobs.services import Wiring
 from tests.postgresql_rooms import connect, load_gateway, look, started_again, stop_at_once, wait_for
 from tests.request_desk import CONFIRM_LINK, find, hand_on
 from tests.servers import Postgres, free_port, run_postgres
-from tests.test_commands import KEPT, answers, ask, count, example, kept, serving
+from tests.test_commands import KEPT, answers, ask, count, example, hasten, kept, serving
 
 __all__ = ["example"]  # the fixture is used by name
 APPROVE = ("sweep", "--approve", "request-logs", "--reason", "numbers checked")
@@ -82,7 +82,7 @@ def rewrite(root: Path, *, database: str | None = None, gateway: str | None = No
 @pytest.fixture
 def workspace(example: Path, tmp_path: Path) -> Path:
     """A copy of the example, with everything on SQLite still."""
-    return Path(shutil.copytree(example, tmp_path / "workspace"))
+    return hasten(Path(shutil.copytree(example, tmp_path / "workspace")))
 
 
 @pytest.fixture
@@ -277,6 +277,12 @@ def test_stores_on_postgresql_are_swept_by_instants_and_by_text(stored: Path, ga
         "bills": "SELECT count(*) FROM billing_log WHERE created_at::timestamptz < now() - interval '12 months 5 minutes'",
         "letters": "SELECT count(*) FROM support_messages WHERE created_at::timestamptz < now() - interval '24 months 5 minutes'",
         "idle": "SELECT count(*) FROM api_keys WHERE last_used_at::timestamptz < now() - interval '90 days 5 minutes' AND revoked_at IS NULL",
+        "revoked": "SELECT count(*) FROM api_keys WHERE revoked_at::timestamptz < now() - interval '30 days 5 minutes' "
+        f"AND user_id NOT IN (SELECT id FROM users WHERE {closed})",
+        "prompts": "SELECT count(*) FROM playground WHERE created_at < now() - interval '3 days 5 minutes' AND prompt IS NOT NULL",
+        "uses": "SELECT count(*) FROM usage WHERE created_at < date_trunc('day', now() - interval '30 days', 'UTC')",
+        "opinions": "SELECT count(*) FROM feedback WHERE created_at::timestamptz < now() - interval '6 months 5 minutes' "
+        "AND (email IS NOT NULL OR user_id IS NOT NULL)",
         "logs": LATER,
     }
     names = ("users", "api_keys", "invoices", "request_log", "billing_log")
@@ -288,7 +294,7 @@ def test_stores_on_postgresql_are_swept_by_instants_and_by_text(stored: Path, ga
     assert {name: look(gateway_url, text) for name, text in texts.items()} == dict.fromkeys(texts, 0)
     left = {name: look(gateway_url, f"SELECT count(*) FROM {name}") for name in names}
     assert totals["users"] - left["users"] == before["users"]
-    assert totals["api_keys"] - left["api_keys"] == before["keys"]
+    assert totals["api_keys"] - left["api_keys"] == before["keys"] + before["revoked"]
     assert left["invoices"] == totals["invoices"]
     now_revoked = "SELECT count(*) FROM api_keys WHERE revoked_at::timestamptz > now() - interval '1 hour'"
     assert before["idle"] >= look(gateway_url, now_revoked) > before["idle"] - before["keys"]

