@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.database import Database
+from tests.kept_commands import end_commands
 from tests.schema import make_tables
 from tests.servers import Postgres, SmtpServer, roomy_folder, run_chromium, run_postgres, run_smtp
 from tests.servers_mariadb import MariaDB, run_mariadb
@@ -246,6 +247,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run that leaves a process behind has failed, whatever its tests said; asked once the last of its processes ended."""
+    end_commands()
     if hasattr(session.config, "workerinput"):
         return
     deadline = time.monotonic() + GRACE_SECONDS

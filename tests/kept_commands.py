@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import signal
@@ -11,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.servers import START_SECONDS, MissingServerError, stop
 ROOT = Path(__file__).parent.parent
 COMMAND_SECONDS = 120.0
 LONGEST_REQUEST = 1 << 18
+_OPEN = ExitStack()
 
 
 def run_command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -44,9 +45,15 @@ def run_command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(("kept", *words), status, out.read(), err.read())
 
 
+def end_commands() -> None:
+    """End the process that forks, where there is one."""
+    _OPEN.close()
+    _started.cache_clear()
+
+
 @cache
 def _started() -> str:
-    """The socket of the process that forks, which ends with this one."""
+    """The socket of the process that forks; `end_commands` ends it, and it ends with this one in any case."""
     folder = tempfile.TemporaryDirectory(prefix="kept-commands-", dir="/tmp")  # a socket's name is short
     path = Path(folder.name, "socket")
     program = "import sys; from tests.kept_commands import serve; serve(sys.argv[1])"
@@ -56,8 +63,8 @@ def _started() -> str:
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
-    atexit.register(folder.cleanup)
-    atexit.register(stop, process, by=signal.SIGTERM)
+    _OPEN.callback(folder.cleanup)
+    _OPEN.callback(stop, process, by=signal.SIGTERM)
     deadline = time.monotonic() + START_SECONDS
     while not path.exists():
         if process.poll() is not None or time.monotonic() > deadline:

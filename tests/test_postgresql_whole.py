@@ -141,7 +141,8 @@ def test_the_control_database_moves_by_one_line(moved: Path, postgres_url: str) 
     assert count(moved, line, "-5 minutes") == 0
     assert total - count(moved, "SELECT count(*) FROM request_log") == pytest.approx(over, abs=50)
     board = {one["clause_id"]: one["state"] for one in ask_here(moved, "promises", status=1)["clauses"]}
-    assert (board["request-logs"], board["access"]) == ("kept", "kept")
+    assert board["request-logs"] in ("kept", "due"), "a record may have come over its period since the sweep"
+    assert board["access"] == "kept"
     assert look(postgres_url, "SELECT count(*) FROM plan_batches WHERE rows IS NULL OR settled") == 0
     assert ask_here(moved, "ledger", "verify")["ok"]
     spoilt = spoil_ledger(postgres_url)

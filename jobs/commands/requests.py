@@ -16,6 +16,7 @@ from jobs.answers import Answer, Line, answering, table
 from jobs.progress import showing_progress
 from jobs.services import Wiring
 from plans.plan import Step, StepDeed
+from plans.tables import StepState
 
 
 @click.group()
@@ -173,12 +174,13 @@ def run(wiring: Wiring, ref: str, approve: bool, reason: str) -> Answer:
         open_still = state is State.PARTLY_DONE
         tasks = kept.tasks.list_tasks(ref=ref) if open_still else ()
         panel = kept.requests.view(ref).plan
-    undone = [step for step in panel.steps if step.deed != StepDeed.ASK and step.state != StepState.DONE] if panel else []
-    waits = "".join(f" {task.collection} in {task.store} waits for {task.contact.reveal()}." for task in tasks)
+    own = [step for step in panel.steps if step.deed != StepDeed.ASK] if panel else []
+    ours = any(step.state not in (StepState.DONE, StepState.LEFT, StepState.WAITING) for step in own)
+    waits = " ".join(f"{task.collection} in {task.store} is work for people: {task.id}." for task in tasks)
     return Answer(
         data={"ref": ref, "state": state.value, "tasks": [task.id for task in tasks]},
-        lines=[f"Request {ref} is {state.value.replace('_', ' ')}.{waits}"],
-        exit_status=0 if not open_still else 1 if tasks and not undone else 3,
+        lines=[f"Request {ref} is {state.value.replace('_', ' ')}.", *([waits] if waits else [])],
+        exit_status=0 if not open_still else 1 if tasks and not ours else 3,
     )
 
 
