@@ -20,6 +20,7 @@ from ledger.log import Ledger
 from plans.people import Identifiers, clean_identifiers, linked_identifiers, person_condition
 from plans.plan import Gap
 from plans.telling import cannot_tell
+from policies.own import is_own
 from stores.conditions import AllOf, AnyOf, Before, Condition, Not, Unset
 from stores.datamap import DataMap
 
@@ -259,6 +260,7 @@ def hold_gaps(holds: Sequence[Hold], collection: CollectionSettings, clause: str
         if hold.person
         and hold.collection in (None, collection.id)
         and hold.clause in (None, clause)
+        and not is_own(collection.id)  # nobody can add a way to Kept's own map: there it is a hold like any other
         and cannot_tell(datamap, collection, hold.person)
     )
 

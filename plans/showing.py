@@ -1,14 +1,15 @@
 """What a person should see of a step beside its preview: what the store has to say of it, and which holds keep how much."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from core.errors import KeptError
 from plans.holds import Hold, hold_condition
 from plans.plan import Plan, Step
+from plans.telling import cannot_tell
 from stores.conditions import AllOf, Before, conjuncts
-from stores.contract import Advises, Extent
+from stores.contract import Advises, Capability, Extent
 from stores.datamap import DataMap
 
 
@@ -38,6 +39,26 @@ def count_held(datamap: DataMap, holds: Sequence[Hold], step: Step, *, limit: in
             continue  # the preview names it
         found.append((hold_id, extent))
     return found
+
+
+def count_covered(datamap: DataMap, hold: Hold, categories: Collection[str] | None) -> int | None:
+    """How many records of these categories (None: of all) a hold means now, over their time or not; None where a store did
+    not say. A collection that stays whole, since nobody can be told apart in it, is not counted."""
+    total = 0
+    for collection in datamap.collections:
+        if categories is not None and not datamap.categories(collection) & set(categories):
+            continue
+        if hold.person and cannot_tell(datamap, collection, hold.person):
+            continue
+        condition = hold_condition([hold], collection, hold.clause or "", datamap)
+        store = datamap.store_of(collection)
+        if condition is None or Capability.MEASURE not in store.capabilities:
+            continue
+        try:
+            total += store.measure(collection.at, condition).rows
+        except KeptError:
+            return None
+    return total
 
 
 def under_present_holds(datamap: DataMap, holds: Sequence[Hold], plan: Plan) -> Plan:

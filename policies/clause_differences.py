@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -267,7 +268,9 @@ def _what_went(before: str, after: str) -> str:
     """Of the old sentence what the new one does not have, or all of it where that is most of it or nothing."""
     gone = [run.text.strip(" ,()") for run in compare_words(before, after) if run.kind is RunKind.DEL]
     words = ", ".join(part for part in gone if part)
-    return words if words and len(words) * 2 < len(before) else before
+    # A unit without its number, or a number without its unit, says nothing: "days" of "30 days".
+    told = re.search(r"\d", words) or not re.search(r"\d", before)
+    return words if words and told and len(words) * 2 < len(before) else before
 
 
 def _reason(before: str, after: str, why: str, spoken: str) -> str:

@@ -15,7 +15,7 @@ from core.errors import BadInput, WaitsForPerson
 from plans.engine import Plans
 from plans.holds import Hold
 from plans.plan import Step
-from plans.showing import count_held
+from plans.showing import count_covered, count_held
 from policies.cutoffs import BindingClause
 from retention.drafts import Drafting
 from retention.tables import HoldCountRow
@@ -107,6 +107,12 @@ class HoldDesk:
             review_at=review_at,
         )
         return _view(made, ())
+
+    def covers(self, hold_id: str) -> int | None:
+        """How many records a hold means now, over their time or not; None where a store did not say."""
+        hold = self._plans.holds.get(hold_id)
+        of = {category for one in self._bindings() if one.clause.id == hold.clause for category in one.clause.of}
+        return count_covered(self._plans.datamap, hold, of if hold.clause else None)
 
     def release(self, hold_id: str, *, by: str, reason: str) -> HoldView:
         """Ask for the end of a hold, or agree to it."""

@@ -161,9 +161,10 @@ def test_clauses_that_the_budget_did_not_reach_are_named(workspace: Path) -> Non
     assert "opinions" in said
 
 
-def test_the_day_on_which_a_hold_is_looked_at_again_is_the_one_that_was_given(workspace: Path) -> None:
-    """Days are the controller's: midnight in Berlin is still the day before in UTC."""
-    ask(workspace, "hold", "add", "--clause", "opinions", "--review", "2099-01-31", "--reason", "case 9")
+def test_a_hold_says_how_much_it_covers_and_when_it_is_looked_at_again(workspace: Path) -> None:
+    """A slip in a name shows at once; days are the controller's: midnight in Berlin is still the day before in UTC."""
+    nobody = ("--person", "user_id=u_nobody", "--review", "2099-01-31")
+    assert ask(workspace, "hold", "add", "--clause", "opinions", *nobody, "--reason", "case 9")["covers"] == 0
     assert "2099-01-31" in kept(workspace, "hold", "list").stdout
 
 
@@ -173,6 +174,7 @@ def test_a_hold_keeps_a_persons_rows_and_its_release_lets_them_go(workspace: Pat
     over = count(workspace, mine, before(days=30))
     assert over > 0
     hold = ask(workspace, "hold", "add", "--person", "user_id=u_000042", "--reason", "case 7 O 118")
+    assert hold["covers"] >= over
     swept = ask(workspace, "sweep", "--approve", "request-logs", "--reason", "numbers checked")[0]
     assert swept["sweep"]["held"] >= over
     assert count(workspace, mine, before(days=30)) >= over - 5

@@ -116,12 +116,13 @@ def sweep_in_background(root: Path) -> subprocess.Popen[str]:
     )
 
 
-def middle(url: str) -> int:
-    """The id of an expired row amid the others: batches go along the key, so there is work before it and behind it."""
+def middle(url: str, before: int = 62_345) -> int:
+    """The id of an expired row amid the others: batches go along the key, so there is work `before` it and behind it."""
     return int(
         look(
             url,
-            "SELECT id FROM request_log WHERE created_at < now() - interval '31 days' ORDER BY id OFFSET 62345 LIMIT 1",
+            "SELECT id FROM request_log WHERE created_at < now() - interval '31 days' ORDER BY id "
+            f"OFFSET {before} LIMIT 1",
         )
     )
 
@@ -305,7 +306,8 @@ def test_stores_on_postgresql_are_swept_by_instants_and_by_text(stored: Path, ga
 
 def test_a_row_that_somebody_holds_is_waited_for_and_never_lost(stored: Path, gateway_url: str) -> None:
     """A reader's lock: exit 3, words, the batch goes back whole. A row refreshed while the sweep waits for it survives."""
-    row, total = middle(gateway_url), look(gateway_url, ALL)
+    # in the first batch, and so early that five tries with ever smaller ones all meet it: each waits for five seconds
+    row, total = middle(gateway_url, before=120), look(gateway_url, ALL)
     with connect(gateway_url) as reader:
         reader.execute("SELECT 1 FROM request_log WHERE id = %s FOR SHARE", (row,))
         ran = kept(stored, *APPROVE)

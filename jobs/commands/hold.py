@@ -10,7 +10,7 @@ import click
 
 from core.clock import iso_utc
 from core.errors import BadInput
-from core.words import count
+from core.words import count, plural
 from jobs.actor import command_actor
 from jobs.answers import Answer, Line, answering, table
 from jobs.services import Services, Wiring
@@ -58,7 +58,20 @@ def add_hold(
             review_at=_instant("--review", review, zone),
         )
         kept.ledger.settle()
-    return Answer(data=_json(made), lines=[f"{made.id} binds from now on."])
+        covers = kept.hold_desk.covers(made.id)
+    return Answer(
+        data=_json(made) | {"covers": covers}, lines=[f"{made.id} binds from now on. {_say_reach(made, covers)}"]
+    )
+
+
+def _say_reach(made: HoldView, covers: int | None) -> str:
+    """What it keeps, so that a slip shows at once."""
+    if covers is None:
+        return "How much it covers could not be counted: a store did not answer. `kept doctor` says which."
+    if covers == 0:
+        return f"It covers nothing now. Look at what you gave; `kept hold release {made.id}` ends it."
+    narrow = made.collection or made.clause or made.person or made.since or made.until
+    return f"It covers {plural(covers, 'record', 'records')}{'' if narrow else ', all there are'}."
 
 
 @hold.command("list")
