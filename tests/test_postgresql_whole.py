@@ -338,7 +338,7 @@ def test_a_sweep_killed_in_the_middle_of_a_batch_is_finished_with_exact_counts(
         sweep = sweep_in_background(stored)
         wait_for(lambda: look(gateway_url, WAITING))
         sweep.kill()
-        sweep.communicate(timeout=10)
+        sweep.communicate(timeout=60)
         wait_for(lambda: not look(gateway_url, WAITING))
     assert look(postgres_url, BEGUN) == 1
     assert 0 < total - look(gateway_url, ALL) == look(postgres_url, DONE)[0]
