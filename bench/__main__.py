@@ -16,7 +16,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench import differences, files, guard, keys, sweeps
+from bench import differences, erasure, files, finding, guard, keys, packages, sweeps
 from bench.comparing import Comparison
 from bench.measuring import Result
 from bench.paper import write_paper
@@ -30,6 +30,7 @@ Measure = Callable[[int, int, Callable[[str], None]], list[Comparison]]
 _TIMED: Final[Mapping[str, Callable[[], list[Result]]]] = {
     "differences": differences.measure,
     "guard": guard.measure,
+    "finding": finding.measure,
 }
 _COMPARED: Final[Mapping[str, Measure]] = {
     "postgresql": sweeps.measure_postgres,
@@ -39,6 +40,8 @@ _COMPARED: Final[Mapping[str, Measure]] = {
     "files": files.measure,
     "redis": keys.measure_redis,
     "s3": keys.measure_s3,
+    "erasure": erasure.measure,
+    "packages": packages.measure,
 }
 
 

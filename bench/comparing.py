@@ -17,17 +17,20 @@ IDLE_SECONDS: Final = 3.0
 THROUGHPUT: Final = "throughput"
 P99: Final = "p99"
 LONGEST: Final = "longest wait, ms"
+LOCK: Final = "longest lock, ms"
 SECONDS: Final = "s for 2.5 M rows"
 _MANY: Final = 2_500_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """One way. `prepare` is not timed and its answer is handed to `work`."""
+    """One way. `prepare` is not timed and its answer is handed to `work`. `longest_lock`: the most seconds that a transaction
+    of the last run took, from before it asked for its lock until after its commit; None where that is not told."""
 
     name: str
     work: Callable[[Any], object]
     prepare: Callable[[], Any] = lambda: None
+    longest_lock: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,7 @@ def compare(
     the throughput against; against the first one always. `seconds_of`: so many rows go, and how long that takes is told."""
     taken: dict[str, list[float]] = {way.name: [] for way in ways}
     waits: dict[str, list[list[float]]] = {way.name: [] for way in ways}
+    locks: dict[str, list[float]] = {way.name: [] for way in ways}
     idle: list[list[float]] = []
     for pair in range(pairs):
         fill()
@@ -115,6 +119,8 @@ def compare(
                 taken[way.name].append(time.perf_counter() - start)
             check()
             waits[way.name].append(waited)
+            if way.longest_lock:
+                locks[way.name].append(way.longest_lock())
             say(f"pair {pair + 1} of {pairs}, {way.name}: {taken[ways[0].name][-1] / taken[way.name][-1]:.2f}")
     peers = {THROUGHPUT: ways[0].name, **(against or {})}
     return {
@@ -125,6 +131,7 @@ def compare(
                 p99(list(chain(*waits[way.name]))) / p99(list(chain(*idle))),
             ),
             LONGEST: Spread.of([max(mine) * 1_000 for mine in waits[way.name]]),
+            **({LOCK: Spread.of([one * 1_000 for one in locks[way.name]])} if locks[way.name] else {}),
             **({SECONDS: Spread.of([one * _MANY / seconds_of for one in taken[way.name]])} if seconds_of else {}),
         }
         for way in ways

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,11 +21,25 @@ from plans.pace import Pacing
 from plans.plan import Plan, Step, StepDeed, Trigger, TriggerKind, step_id
 from plans.tables import PlanState
 from stores.conditions import Before
+from stores.contract import Batch, Receipt, Work
 from stores.datamap import DataMap
 from stores.sql import SqlStore
 from tests.schema import make_tables
 
 CREATED: Final = TimeField(name="created_at")
+
+
+class _TimedStore(SqlStore):
+    """Remembers how long its longest batch took."""
+
+    longest = 0.0
+
+    def act(self, work: Work, batch: Batch, receipt: Receipt | None = None) -> int:
+        began = time.perf_counter()
+        try:
+            return super().act(work, batch, receipt)
+        finally:
+            self.longest = max(self.longest, time.perf_counter() - began)
 
 
 class KeptHouse:
@@ -39,7 +54,7 @@ class KeptHouse:
         ledger = Ledger(
             self._database, clock, leases, secret=b"a secret of the bench, long enough", origin="bench/kept"
         )
-        self._store = SqlStore("log", url, clock=clock)
+        self._store = _TimedStore("log", url, clock=clock)
         collection = CollectionSettings(
             id="requests", store="log", at="request_log", category="request_log", time=CREATED
         )
@@ -62,8 +77,14 @@ class KeptHouse:
 
     def run(self, plan_id: str, *, expected: int, pacing: Pacing | None = None) -> None:
         """Carry the plan out: intent, batches with bounds, receipts and counts, read-back, outcome, ledger settled."""
+        self._store.longest = 0.0
         result = self.plans.run(plan_id, pacing=pacing)
         assert (result.state, result.rows) == (PlanState.DONE, expected), result
+
+    @property
+    def longest_batch(self) -> float:
+        """Seconds of the last run's longest batch."""
+        return self._store.longest
 
     def close(self) -> None:
         self._store.close()

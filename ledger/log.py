@@ -1,7 +1,7 @@
 """The ledger itself: recording, settling, reading, forgetting and proving entries."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +59,16 @@ class EntryProof:
     text: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewEntry:
+    """What is about to be recorded, as `Ledger.record` takes it."""
+
+    kind: str
+    actor: str
+    refs: Sequence[str]
+    private: Mapping[str, Json]
+
+
 class Ledger:
     """The log of everything that must be provable later; `origin` names it in checkpoints (`notes.origin_of`)."""
 
@@ -81,18 +91,28 @@ class Ledger:
 
         Actor and refs are opaque ids; whatever may be personal goes into `private`, of which the entry holds a commitment.
         """
-        require_kind(kind)
-        require_opaque(actor, refs)
-        held = commit(private)
-        named = list(dict.fromkeys(refs))
-        entry_id = new_id("ent")
-        row = {"id": entry_id, "at": iso_utc(self._clock.now()), "kind": kind, "actor": actor}
-        session.execute(INSERT_ENTRY, {**row, "refs": canonical(named).decode(), "commitment": held.value})
-        session.execute(INSERT_PRIVATE, {"entry_id": entry_id, "salt": held.salt, "private": held.private})
+        return self.record_all(session, [NewEntry(kind=kind, actor=actor, refs=refs, private=private)])[0]
+
+    def record_all(self, session: Session, entries: Sequence[NewEntry]) -> list[str]:
+        """The same for several at once, in their order: four statements however many they are."""
+        at, rows, held, named, ids = iso_utc(self._clock.now()), [], [], [], list[str]()
+        for one in entries:
+            require_kind(one.kind)
+            require_opaque(one.actor, one.refs)
+            refs, kept, entry_id = list(dict.fromkeys(one.refs)), commit(one.private), new_id("ent")
+            row = {"id": entry_id, "at": at, "kind": one.kind, "actor": one.actor}
+            rows.append({**row, "refs": canonical(refs).decode(), "commitment": kept.value})
+            held.append({"entry_id": entry_id, "salt": kept.salt, "private": kept.private})
+            named += [{"ref": ref, "entry_id": entry_id} for ref in refs]
+            ids.append(entry_id)
+        if not ids:
+            return ids
+        session.execute(INSERT_ENTRY, rows)
+        session.execute(INSERT_PRIVATE, held)
         if named:
-            session.execute(INSERT_REFS, [{"ref": ref, "entry_id": entry_id} for ref in named])
-        session.execute(INSERT_PENDING[self._database.dialect], {"entry_id": entry_id})
-        return entry_id
+            session.execute(INSERT_REFS, named)
+        session.execute(INSERT_PENDING[self._database.dialect], [{"entry_id": entry_id} for entry_id in ids])
+        return ids
 
     def settle(self, *, patience: timedelta = timedelta(seconds=10)) -> Checkpoint:
         """Put every entry that is committed by now under a checkpoint; gives the latest.
@@ -180,6 +200,11 @@ class Ledger:
         for row in session.execute(wanted.order_by(LeafTable.position.desc()).limit(limit)):
             found[row.id] = _read(row)
         return list(found.values())[:limit]
+
+    def openings(self, session: Session, entry_ids: Collection[str]) -> dict[str, tuple[bytes, str]]:
+        """The salt and the canonical private part of entries, by id: who holds them can check what an entry commits to."""
+        wanted = sa.select(PrivateTable).where(PrivateTable.entry_id.in_(entry_ids))
+        return {row.entry_id: (row.salt, row.private) for row in session.execute(wanted).scalars()}
 
     def forget(self, session: Session, entry_id: str) -> None:
         """Throw away the salt and the private part of an entry: it means nothing from then on, and the tree still verifies."""

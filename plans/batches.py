@@ -4,7 +4,7 @@ THIS IS WHERE RECORDS GO. Where the store keeps receipts, a batch's count is wri
 next one's bounds: a kill in between loses nothing, the receipt tells. Elsewhere it is written down at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from stores.contract import Batch, Receipt, Store, StoreBusy, Work
 log = structlog.get_logger()
 # The rows are in no session: nothing has to be told of the change.
 _BLIND: Final = {"synchronize_session": False}
+WHOLE: Final = Batch(low=None, high=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ class Batches:
         self._rows = self._matched = self._number = 0
         self._receipts = False
         self._after: Batch | None = None
+        self._looks = 0
 
     def take_up(self) -> None:
         """Go on after the last batch. One with bounds and no count: its receipt tells, or it is done again and said to be
@@ -79,6 +81,18 @@ class Batches:
             self._write_down()
         self._after = batch
 
+    def do_whole(self, held: Condition | None, matched: int) -> None:
+        """Do the one batch that is everything and whose bounds were stored just now, with the holds that were read then. Its
+        count goes into the next transaction; a kill before it loses nothing, the receipt tells."""
+        self._held, self._matched, self._number, self._receipts = held, matched, 1, True
+        rows, self._after = self._act(WHOLE, None)
+        self._end(rows)
+
+    def count_in(self, session: Session) -> None:
+        """Inside the caller's transaction: the count of the last batch, where it is not written down yet."""
+        self._store_count(session)
+        self._is_written()
+
     @property
     def has_begun(self) -> bool:
         """Is there a batch that the next one follows?"""
@@ -94,7 +108,7 @@ class Batches:
                     break
                 batch = self._patiently(self._next)
                 if batch is None:
-                    self._after = None
+                    self._after, self._looks = None, self._looks + 1
                     return count
                 self._number += 1
                 self._turn_over(batch)
@@ -115,7 +129,10 @@ class Batches:
             return session.execute(wanted.order_by(BatchRow.number.desc()).limit(1)).scalar_one_or_none()
 
     def _next(self) -> Batch | None:
-        return self._store.next_batch(self._make_work(self._held, self._pace.rows), self._after)
+        return self._store.next_batch(self._work(), self._after)
+
+    def _work(self) -> Work:
+        return replace(self._make_work(self._held, self._pace.rows), look=self._looks)
 
     def _turn_over(self, batch: Batch) -> None:
         """In one transaction: the count of the batch before, the bounds of this one, and the holds as they stand now."""
@@ -135,7 +152,7 @@ class Batches:
     def _act(self, batch: Batch, before: Batch | None) -> tuple[int, Batch]:
         """Do one batch; gives its count, and its bounds as they are in the end."""
         for attempt in range(TRIES):
-            work, began = self._make_work(self._held, self._pace.rows), self._tools.timer.now()
+            work, began = self._work(), self._tools.timer.now()
             try:
                 rows = self._store.act(work, batch, self._receipt(self._number))
             except StoreBusy as busy:
@@ -169,7 +186,7 @@ class Batches:
         """A smaller batch from the same place on, its bounds stored before it is done; the holds are read again.
 
         One that changed nothing, since it was rolled back, may be stored with other bounds."""
-        smaller = self._patiently(lambda: self._store.next_batch(self._make_work(self._held, self._pace.rows), before))
+        smaller = self._patiently(lambda: self._store.next_batch(self._work(), before))
         with self._tools.database.begin() as session:
             self._tools.lease.require(session)
             require_going(session, self._tools.plan.id)

@@ -8,18 +8,22 @@ from core.errors import BadInput
 from core.ids import new_id
 from core.settings import CollectionSettings
 from plans.asked_values import may_meet
-from plans.build_correction import Correction, find_copies
+from plans.build_correction import Correction, Spared, find_copies, spared_condition
+from plans.build_shared import Divided, divide_shared
 from plans.deeds import NEEDED, loosened, undone
 from plans.holds import Hold, hold_condition
 from plans.order import NO_LINKS, Links, in_order, number_steps
 from plans.people import Found, FoundCollection
 from plans.plan import AskedFor, Gap, Plan, Stays, Step, StepDeed, Trigger, TriggerKind
 from plans.portability import why_not_portable
+from plans.questions import NO_RULINGS, Question, Rulings
 from policies.clauses import Clause, RetentionClause, RetentionException, Right, RightClause
 from stores.conditions import AllOf, Before, Condition, Not
 from stores.datamap import DataMap
 
+Part = Step | Stays | Gap | Question
 READ_RIGHTS = frozenset({Right.ACCESS, Right.PORTABILITY})
+SPARED = "spared"  # the basis of what an operator leaves as it is
 _ASKED = {
     Right.ACCESS: AskedFor.COPY,
     Right.PORTABILITY: AskedFor.COPY,
@@ -61,45 +65,33 @@ def build_request(
     holds: Sequence[Hold],
     now: datetime,
     corrections: Sequence[Correction] = (),
+    spared: Sequence[Spared] = (),
     pointers: Links = NO_LINKS,
+    rulings: Rulings = NO_RULINGS,
     plan_id: str | None = None,
 ) -> Plan:
     """The plan that answers a request. `ref`: the ticket; `clauses`: those of the version that the ticket is pinned to;
     `found`: where the person's records are, from `people.find` with proven identifiers only; `corrections`: for the right
-    to correction, what is right; `pointers`: declared keys between the collections, from `order.find_pointers`."""
+    to correction, what is right; `spared`: which records stay as they are all the same; `pointers`: declared
+    keys between the collections, from `order.find_pointers`; `rulings`: what was decided of shared records."""
     if corrections and right is not Right.CORRECTION:
         raise BadInput(f"The right '{right.value}' corrects nothing.", remedy="Open a request for correction.")
     clause = next((one.id for one in clauses if isinstance(one, RightClause) and one.right is right), right.value)
     request = _Request(clause=clause, clauses=tuple(clauses), datamap=datamap, holds=holds, now=now)
-    steps: list[Step] = []
-    stays: list[Stays] = []
     copies, unsure = find_copies(corrections, found, datamap) if right is Right.CORRECTION else ({}, ())
-    gaps = [*found.gaps, *unsure]
     plan_id = plan_id or new_id("plan")
+    parts: list[Part] = []
     # Deepest first: every collection leads to one found before it, and the account that identifies was found first.
     for place in reversed(found.collections):
-        beyond = _beyond(request, place) if right is Right.PORTABILITY else None
-        if beyond is not None:
-            stays.append(beyond)
-        elif right in READ_RIGHTS:
-            steps.append(_step(request, place, StepDeed.EXPORT, place.condition))
-        elif right is Right.DELETION:
-            gap = _cannot(request, place, StepDeed.DELETE)
-            gaps += [gap] if gap else []
-            for part in () if gap else _divide(request, place):
-                (stays if isinstance(part, Stays) else steps).append(part)  # type: ignore[arg-type]
-        elif right is Right.CORRECTION:
-            gap = _cannot(request, place, StepDeed.CORRECT) if place.collection in copies else None
-            gaps += [gap] if gap else []
-            for part in () if gap else _correct(request, place, copies.get(place.collection, ())):
-                (stays if isinstance(part, Stays) else steps).append(part)  # type: ignore[arg-type]
+        if right is Right.CORRECTION:
+            wanted = copies.get(place.collection, ()) if place.rows != 0 else ()
+            parts += _put_right(request, place, wanted, spared_condition(spared, place.collection))
         else:
-            raise BadInput(f"A plan cannot carry out the right '{right.value}'.", remedy="Answer it by hand.")
+            parts += _carry_out(request, right, place, rulings)
     places = [place for place in found.asked if right is not Right.CORRECTION or place.collection in copies]
-    asked = [part for place in places for part in _ask(request, right, place, copies.get(place.collection, ()))]
-    stays += [part for part in asked if isinstance(part, Stays)]
     # They are asked first: their answer takes longest.
-    steps = [*(part for part in asked if isinstance(part, Step)), *steps]
+    asked = [part for place in places for part in _ask(request, right, place, copies.get(place.collection, ()))]
+    steps = [part for part in (*asked, *parts) if isinstance(part, Step)]
     return Plan(
         id=plan_id,
         trigger=Trigger(kind=TriggerKind.REQUEST, ref=ref),
@@ -107,9 +99,51 @@ def build_request(
         made_at=now,
         cutoffs={},
         steps=_placed(plan_id, right, steps, found, pointers),
-        stays=tuple(stays),
-        gaps=tuple(gaps),
+        stays=tuple(part for part in (*parts, *asked) if isinstance(part, Stays)),
+        gaps=(*found.gaps, *unsure, *(part for part in parts if isinstance(part, Gap))),
+        questions=(*found.questions, *(part for part in parts if isinstance(part, Question))),
     )
+
+
+def _carry_out(request: _Request, right: Right, place: FoundCollection, rulings: Rulings) -> Iterator[Part]:
+    """What is read out of one collection, or goes from it; of what is other people's too, as somebody decided."""
+    if right not in READ_RIGHTS and right is not Right.DELETION:
+        raise BadInput(f"A plan cannot carry out the right '{right.value}'.", remedy="Answer it by hand.")
+    beyond = _beyond(request, place) if right is Right.PORTABILITY else None
+    if beyond is not None:
+        yield beyond
+        return
+    store = request.datamap.stores[place.store]
+    divided = divide_shared(place, store, rulings, clause=request.clause, is_copy=right in READ_RIGHTS)
+    yield from (one for one in (divided.stays, divided.question) if one is not None)
+    if right in READ_RIGHTS:
+        yield _step(request, place, StepDeed.EXPORT, divided.own.condition)
+        return
+    gap = _cannot(request, place, StepDeed.DELETE)
+    if gap is not None:
+        yield gap
+        return
+    yield from _taken_out(request, place, divided)
+    yield from _divide(request, divided.own)
+
+
+def _put_right(
+    request: _Request, place: FoundCollection, fields: tuple[tuple[str, str | None], ...], spared: Condition | None
+) -> Iterator[Part]:
+    gap = _cannot(request, place, StepDeed.CORRECT) if fields else None
+    if gap is not None:
+        yield gap
+        yield _by_hand(place, request.clause)
+        return
+    yield from _correct(request, place, fields, spared)
+
+
+def _taken_out(request: _Request, place: FoundCollection, divided: Divided) -> Iterator[Step]:
+    """Records of others too, that lose what leads to the person."""
+    for field, condition in divided.redact:
+        step = _step(request, place, StepDeed.ANONYMISE, condition)
+        title = f"Take the person out of shared records of {place.collection} ({field})"
+        yield replace(step, condition=condition, fields=(field,), title=title)
 
 
 def _placed(plan_id: str, right: Right, steps: Sequence[Step], found: Found, pointers: Links) -> tuple[Step, ...]:
@@ -143,16 +177,26 @@ def _step(request: _Request, place: FoundCollection, deed: StepDeed, condition: 
 
 
 def _correct(
-    request: _Request, place: FoundCollection, fields: tuple[tuple[str, str | None], ...]
+    request: _Request, place: FoundCollection, fields: tuple[tuple[str, str | None], ...], spared: Condition | None
 ) -> Iterator[Step | Stays]:
-    """What is put right in a collection; what a hold keeps stays as it is until it is released."""
+    """What is put right in a collection; what a hold keeps stays as it is until it is released, and so does what an
+    operator spares."""
     if not fields:
         return
-    step = replace(_step(request, place, StepDeed.CORRECT, place.condition), corrections=fields)
-    step = replace(step, condition=undone(step, place.condition))
+    person = place.condition if spared is None else AllOf(parts=(place.condition, Not(part=spared)))
+    step = replace(_step(request, place, StepDeed.CORRECT, person), corrections=fields)
+    step = replace(step, condition=undone(step, person))
+    if spared is not None:
+        stays = AllOf(parts=(place.condition, spared))
+        yield _stays(place, request.clause, SPARED, "", "an operator leaves it as it is", stays)
     if step.held is not None:
         yield _held(request, place, AllOf(parts=(step.condition, step.held)))
     yield step
+
+
+def _by_hand(place: FoundCollection, clause: str) -> Stays:
+    """What no program can put right: it is there, so nobody may be told that nothing was found."""
+    return _stays(place, clause, "by_hand", "", "no program can put it right", place.condition)
 
 
 def _ask(
@@ -208,7 +252,8 @@ def _divide(request: _Request, place: FoundCollection) -> Iterator[Step | Stays]
             goes = None
         until = f"{period.words()} from each record's own time" if period else ""
         reason = kept.exception.note or f"kept under {kept.clause}"
-        yield _stays(place, kept.clause, kept.exception.basis.value, until, reason, stays)
+        stay = _stays(place, kept.clause, kept.exception.basis.value, until, reason, stays)
+        yield replace(stay, time=collection.time if period else None)
     if goes is None:
         return
     step = _step(request, place, StepDeed.DELETE, goes)

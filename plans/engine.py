@@ -9,27 +9,40 @@ from sqlalchemy.orm import Session
 
 from core.clock import Clock
 from core.database import Database
-from core.errors import CheckFailed, Conflict, KeptError, WaitsForPerson
+from core.errors import CheckFailed, Conflict, WaitsForPerson
 from core.ids import new_id
 from core.leases import Leases
 from core.outbox import post
-from core.personal import Personal, mask
+from core.personal import Personal
 from ledger.log import Ledger
 from plans.asking import AskWork
 from plans.build import build_sweep
-from plans.build_correction import Correction
+from plans.build_correction import Correction, Spared
 from plans.build_request import build_request
 from plans.clocks import earliest, refuse_wrong
-from plans.deeds import untouched
+from plans.dropping import drop_receipts
+from plans.emptied import read_last_seen, say_emptied
 from plans.execute import Progress, StepWork, Tools, waits_for
+from plans.finding import find
 from plans.holds import Holds
 from plans.leasing import HeldLease, hold_lease
 from plans.order import find_pointers
 from plans.pace import Forecast, Pace, Pacing, Timer, forecast
-from plans.people import Found, find
-from plans.plan import Plan, StepDeed, TriggerKind, plan_json, read_plan
+from plans.people import Found
+from plans.plan import Plan, Step, StepDeed, TriggerKind, plan_json, read_plan
 from plans.preview import Preview, look, preview_json, read_preview
-from plans.standing import PlanView, RunResult, get_plan, read_approval, read_progress, read_results, state_after
+from plans.questions import NO_RULINGS, Rulings
+from plans.showing import oldest_left, sample_records
+from plans.standing import (
+    PlanView,
+    RunResult,
+    get_plan,
+    read_approval,
+    read_progress,
+    read_results,
+    require_same,
+    state_after,
+)
 from plans.staying import pins_of
 from plans.tables import FINISHED, ApprovalRow, PlanRow, PlanState, StepRow, StepState
 from plans.tasks import Tasks
@@ -40,6 +53,7 @@ from stores.datamap import DataMap
 
 log = structlog.get_logger()
 SAMPLES = 10
+PATIENCE_SECONDS = 120.0  # for one look of a request at all stores
 
 
 class Plans:
@@ -95,10 +109,19 @@ class Plans:
         right: Right,
         identifiers: Mapping[str, Sequence[str]],
         corrections: Sequence[Correction] = (),
+        spared: Sequence[Spared] = (),
+        rulings: Rulings = NO_RULINGS,
     ) -> tuple[Plan, Found]:
         """The plan of a request and where the person was found; not stored. `identifiers`: those proven, no others.
-        `corrections`: for the right to correction, what is right in which field; copies of it are found by the map."""
-        found = find(self.datamap, identifiers)
+        `corrections`: for the right to correction, what is right in which field; copies of it are found by the map.
+        `rulings`: what a person decided of the questions of an earlier plan."""
+        found = find(
+            self.datamap,
+            identifiers,
+            rulings=rulings,
+            count=right is Right.CORRECTION,  # else the preview counts
+            patience=PATIENCE_SECONDS,
+        )
         plan = build_request(
             ref=ref,
             version=version,
@@ -109,14 +132,27 @@ class Plans:
             holds=self.holds.list(),
             now=self._clock.now(),
             corrections=corrections,
+            spared=spared,
+            rulings=rulings,
             pointers=find_pointers(self.datamap, found) if right is Right.DELETION else {},
         )
         return plan, found
 
-    def look(self, plan: Plan) -> Preview:
-        """The preview of a plan that need not be stored; changes nothing anywhere."""
+    def look(self, plan: Plan, *, rulings: Rulings = NO_RULINGS) -> Preview:
+        """The preview of a plan that need not be stored; changes nothing anywhere. All stores are asked at once."""
         holds = self.holds.list()
-        return look(plan, self.datamap.stores, self._clock.now(), lambda step: pins_of(step, holds, self.datamap))
+        is_request = plan.trigger.kind is TriggerKind.REQUEST
+        seen = look(
+            plan,
+            self.datamap.stores,
+            self._clock.now(),
+            lambda step: pins_of(step, holds, self.datamap),
+            patience=PATIENCE_SECONDS if is_request else None,
+        )
+        if not is_request:
+            return seen
+        with self._database.read() as session:
+            return say_emptied(plan, seen, read_last_seen(session, plan, seen), rulings)
 
     def contact_of(self, store: str) -> Personal | None:
         """The mailbox of who does the work in a store, where people do."""
@@ -129,32 +165,11 @@ class Plans:
 
     def sample(self, plan: Plan, *, limit: int = SAMPLES) -> dict[str, list[dict[str, str]]]:
         """A few of the records a plan would touch, by collection, masked but for the record's own time."""
-        share = max(1, limit // max(1, len(plan.steps)))
-        found: dict[str, list[dict[str, str]]] = {}
-        for step in plan.steps:
-            try:
-                records = self.datamap.stores[step.store].sample(step.at, step.where, limit=share)
-            except KeptError:
-                continue  # the preview names it
-            own = step.time.name if step.time else None
-            found.setdefault(step.collection, []).extend(
-                {
-                    name: "" if value is None else str(value) if name == own else mask(value)
-                    for name, value in record.items()
-                }
-                for record in records
-            )
-        return found
+        return sample_records(self.datamap, plan, limit=limit)
 
     def oldest(self, plan: Plan) -> datetime | None:
         """The oldest record that the plan's deeds have not been done to, over its time or not, in its collections."""
-        ends = []
-        for step in plan.steps:
-            try:
-                ends.append(self.datamap.stores[step.store].measure(step.at, untouched(step), time=step.time).oldest)
-            except KeptError:
-                continue  # the preview names it
-        return min((end for end in ends if end is not None), default=None)
+        return oldest_left(self.datamap, plan)
 
     def store(self, plan: Plan, *, preview: Preview | None = None) -> str:
         """Keep a plan, and a preview that was made of it; gives the plan's id."""
@@ -238,7 +253,7 @@ class Plans:
                 datamap=self.datamap,
                 holds=self.holds,
                 lease=lease,
-                require_approved=self.require_approved,
+                require_approved=lambda session, _: require_same(session, plan),
                 plan=plan,
                 actor=actor,
                 make_pace=lambda: Pace(pacing or Pacing(), most=self._batch_rows),
@@ -253,7 +268,8 @@ class Plans:
                 finished = False
             result = self._finish(plan, lease, finished=finished)
         self._ledger.settle()
-        self._drop_receipts()
+        if not self._ledger.waiting().count:
+            drop_receipts(self._database, self.datamap)
         return result
 
     def resume(self) -> list[RunResult]:
@@ -336,22 +352,23 @@ class Plans:
         for step in tools.plan.steps:
             if step.deed is StepDeed.EXPORT:
                 continue
-            with self._database.begin() as session:
-                tools.lease.require(session)
-                row = session.get_one(StepRow, step.id)
-                if row.state in FINISHED:
+            with self._database.read() as session:
+                if session.get_one(StepRow, step.id).state in FINISHED:
                     continue
                 waits = waits_for(session, step)
-                if waits:
-                    names = ", ".join(tools.plan.step(one).collection for one in waits)
-                    row.state, row.error = (
-                        StepState.WAITING,
-                        f"{step.collection} goes after {names}, which is not done.",
-                    )
+            if waits:
+                self._let_wait(tools, step, waits)
             work = AskWork(tools, step, self.tasks) if step.deed is StepDeed.ASK else StepWork(tools, step)
             if not waits and not work.run():
                 return False
         return True
+
+    def _let_wait(self, tools: Tools, step: Step, waits: Sequence[str]) -> None:
+        names = ", ".join(tools.plan.step(one).collection for one in waits)
+        with self._database.begin() as session:
+            tools.lease.require(session)
+            row = session.get_one(StepRow, step.id)
+            row.state, row.error = StepState.WAITING, f"{step.collection} goes after {names}, which is not done."
 
     def _finish(self, plan: Plan, lease: HeldLease, *, finished: bool) -> RunResult:
         with self._database.begin() as session:
@@ -367,22 +384,3 @@ class Plans:
                 post(session, "plan.state", event, now=self._clock.now())
             ahead = forecast(read_progress(session, row))
         return RunResult(plan_id=plan.id, state=state, steps=steps, forecast=ahead)
-
-    def _drop_receipts(self) -> None:
-        """Receipts go once the outcomes are under a checkpoint; what cannot be dropped now goes after a later run."""
-        if self._ledger.waiting().count:
-            return
-        wanted = sa.select(StepRow).where(StepRow.receipts, StepRow.state.in_(FINISHED))
-        with self._database.read() as session:
-            done = [(row.id, row.plan_id) for row in session.execute(wanted).scalars()]
-        for step_id, plan_id in done:
-            try:
-                store = self.datamap.stores.get(self._stored(plan_id).step(step_id).store)
-                if store is None:
-                    continue
-                store.drop_receipts(step_id)
-            except KeptError as error:
-                log.warning("receipts.kept", step=step_id, reason=str(error))
-                continue
-            with self._database.begin() as session:
-                session.get_one(StepRow, step_id).receipts = False

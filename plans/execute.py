@@ -7,6 +7,7 @@ No transaction of the control database is open while a store works.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,19 +17,23 @@ from core.canonical import digest
 from core.clock import iso_utc
 from core.errors import CheckFailed, Conflict, KeptError, Unreachable, WaitsForPerson
 from core.outbox import post
+from core.words import plural
 from plans.batches import Batches
 from plans.deeds import NEEDED, to_work
-from plans.holds import hold_condition
+from plans.holds import Hold, hold_condition
 from plans.pace import FIRST_ROWS
-from plans.plan import Plan, Step, TriggerKind
+from plans.plan import Plan, Step, StepDeed, TriggerKind
+from plans.preview import read_preview
 from plans.staying import Pins, Staying, ask_why, pins_of
-from plans.tables import FINISHED, BatchRow, StepRow, StepState
+from plans.tables import FINISHED, BatchRow, PlanRow, StepRow, StepState
 from plans.tools import Progress as Progress
 from plans.tools import Tools as Tools
 from stores.conditions import AllOf, AnyOf, Condition, Not
 from stores.contract import Capability, Store, StoreBusy, StoreUnreachable, Work
 
+LATELY = timedelta(minutes=10)
 PASSES = 3  # looks from the start, should records have come back behind the bounds
+FEW_ROWS = FIRST_ROWS  # a person's records are few: as many go in one statement, without looking for bounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,11 @@ class StepWork:
         self._tools = tools
         self._step = step
         self._store: Store = tools.datamap.stores[step.store]
+        self._binding: tuple[Hold, ...] = ()
+        self._held_then: Condition | None = None
+        self._matched = 0
+        self._is_whole = False
+        self._batches: Batches | None = None
 
     def run(self) -> bool:
         """Work until the step is finished or failed; False when the budget ended first."""
@@ -76,24 +86,47 @@ class StepWork:
             row = session.get_one(StepRow, self._step.id)
             if row.state == StepState.INTENDED:
                 return
+            counted, held = self._counted_lately(session), self._held_in(session)
         keeps = Capability.RECEIPTS in self._store.capabilities
-        if keeps:
+        if keeps and self._step.store not in self._tools.prepared:
             self._store.prepare_receipts()
-        matched = self._store.measure(self._step.at, self._where(self._held())).rows
+            self._tools.prepared.add(self._step.store)
+        matched, counted_at = counted or (self._store.measure(self._step.at, self._where(held)).rows, None)
         now = self._tools.clock.now()
         with self._tools.database.begin() as session:
             self._tools.lease.require(session)
             self._tools.require_approved(session, self._tools.plan.id)
             row = session.get_one(StepRow, self._step.id)
-            row.intent = self._record(session, "intent", {"matched": matched})
+            is_new = row.intent is None
+            row.intent = self._record(session, "intent", {"matched": matched, "counted_at": counted_at})
             row.state, row.error, row.receipts = StepState.INTENDED, "", keeps
             row.matched = matched if row.matched is None else row.matched
             row.started_at = row.started_at or now
+            if keeps and is_new and self._is_few(matched):
+                self._begin_whole(session, matched)
+
+    def _counted_lately(self, session: Session) -> tuple[int, str] | None:
+        """What the preview of a sweep counted, and when, if that was so lately that nobody asks a large table again."""
+        told = session.get_one(PlanRow, self._tools.plan.id).preview
+        if told is None or self._tools.plan.trigger.kind is not TriggerKind.SWEEP:
+            return None
+        preview = read_preview(told)
+        extent = preview.of(self._step.id).extent
+        is_fresh = timedelta(0) <= self._tools.clock.now() - preview.at <= LATELY
+        if extent is None or not is_fresh or self._held_in(session) != self._step.held:
+            return None
+        return extent.rows, iso_utc(preview.at)
 
     def _work_through(self) -> _ReadBack | None:
         """Batch after batch until the store, asked again, finds nothing left, or nothing more that goes."""
         batches = Batches(self._tools, self._step, self._store, make_work=self._work, held_in=self._held_in)
-        batches.take_up()
+        self._batches = batches
+        if self._is_whole:
+            batches.do_whole(self._held_then, self._matched)
+            if not (seen := self._read_back()).matching:
+                return seen  # its count is written down with the outcome
+        else:
+            batches.take_up()
         looks = 0 if batches.has_begun else 1
         while True:
             done = batches.run()
@@ -104,8 +137,19 @@ class StepWork:
                 return seen
             looks += 1
 
+    def _begin_whole(self, session: Session, matched: int) -> None:
+        """In the intent's transaction: the bounds of one batch that is everything, and the holds as they stand now. A run
+        that is killed before its count is taken up like any other."""
+        begun = self._tools.clock.now()
+        session.add(BatchRow(step_id=self._step.id, number=1, low=None, high=None, rows=None, begun_at=begun))
+        self._held_then, self._matched, self._is_whole = self._held_in(session), matched, True
+
+    def _is_few(self, matched: int) -> bool:
+        is_request = self._tools.plan.trigger.kind is TriggerKind.REQUEST
+        return is_request and self._step.deed is StepDeed.DELETE and 0 < matched <= FEW_ROWS
+
     def _read_back(self) -> _ReadBack:
-        held = self._held()
+        held = self._held_then = self._held()
         extent = self._store.measure(self._step.at, self._where(held))
         kept = AnyOf(parts=tuple(part for part in (self._step.held, held) if part is not None))
         count = self._store.measure(self._step.at, AllOf(parts=(self._step.condition, kept))).rows if kept.parts else 0
@@ -113,19 +157,19 @@ class StepWork:
         return _ReadBack(matching=extent.rows, held=count, unread=extent.unread, left=left)
 
     def _conclude(self, seen: _ReadBack) -> None:
-        why = ask_why(self._store, self._step, self._work(self._held()))
+        why = ask_why(self._store, self._step, self._work(self._held_then))
         to_go, unexplained = max(0, seen.matching - why.stubs), why.unexplained(seen.matching)
         if unexplained and not seen.left:
             told = f" {'; '.join(why.words)}." if why.words else ""
             raise KeptError(
-                f"{unexplained} records of {self._step.collection} still match after {PASSES} looks.{told}",
+                f"{plural(unexplained, 'record', 'records')} of {self._step.collection} still match after {PASSES} looks.{told}",
                 remedy="A program may write them back. Look at them.",
             )
         if to_go and (self._tools.plan.trigger.kind is TriggerKind.REQUEST or self._is_awaited):
             # A sweep comes again by itself; a request is not answered while part of it is still to do, and what the
             # rest is found by does not go before it.
             raise StoreBusy(
-                f"{to_go} records of {self._step.collection} cannot go yet: {'; '.join([*why.open_words, *seen.left])}.",
+                f"{plural(to_go, 'record', 'records')} of {self._step.collection} cannot go yet: {'; '.join([*why.open_words, *seen.left])}.",
                 remedy=f"{why.remedy} It goes on by itself once that is over.".strip(),
             )
         if seen.unread and self._tools.plan.trigger.kind is TriggerKind.REQUEST:
@@ -148,6 +192,8 @@ class StepWork:
         """The outcome in the ledger, the step's row and the event, in one transaction."""
         with self._tools.database.begin() as session:
             self._tools.lease.require(session)
+            if self._batches is not None:
+                self._batches.count_in(session)
             row = session.get_one(StepRow, self._step.id)
             now = self._tools.clock.now()
             row.state, row.remaining, row.note, row.error, row.ended_at = state, remaining, note, error, now
@@ -187,10 +233,7 @@ class StepWork:
         return replace(to_work(self._step, self._where(held), batch_rows=rows), pins=self._pins())
 
     def _pins(self) -> Pins:
-        if not self._step.loosens:
-            return ()
-        with self._tools.database.read() as session:
-            return pins_of(self._step, self._tools.holds.binding(session), self._tools.datamap)
+        return pins_of(self._step, self._binding, self._tools.datamap) if self._step.loosens else ()
 
     def _where(self, held: Condition | None) -> Condition:
         if held is None or held == self._step.held:
@@ -202,7 +245,8 @@ class StepWork:
             return self._held_in(session)
 
     def _held_in(self, session: Session) -> Condition | None:
-        binding = self._tools.holds.binding(session)
+        # What keeps pointers in place is asked of the same holds, read at the same moment.
+        self._binding = binding = self._tools.holds.binding(session)
         collection = self._tools.datamap.collection(self._step.collection)
         return hold_condition(binding, collection, self._step.clause, self._tools.datamap)
 

@@ -68,14 +68,12 @@ def in_order(steps: Sequence[Step], leads: Links, points: Links) -> tuple[Step, 
 
 def number_steps(plan_id: str, steps: Sequence[Step], leads: Links, points: Links) -> tuple[Step, ...]:
     """With their ids, places, and what each must wait for: the steps before it that need what it does away with."""
-    ids = {step.collection: step_id(plan_id, number) for number, step in enumerate(steps, start=1)}
-    numbered = []
+    numbered: list[Step] = []
     for number, step in enumerate(steps, start=1):
-        before = (other.collection for other in steps[: number - 1])
         needs = tuple(
-            ids[name]
-            for name in before
-            if step.collection in leads.get(name, frozenset()) | points.get(name, frozenset())
+            other.id
+            for other in numbered
+            if step.collection in leads.get(other.collection, frozenset()) | points.get(other.collection, frozenset())
         )
-        numbered.append(replace(step, id=ids[step.collection], position=number, after=needs))
+        numbered.append(replace(step, id=step_id(plan_id, number), position=number, after=needs))
     return tuple(numbered)

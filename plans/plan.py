@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from dataclasses import field as field_of
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from core.canonical import digest
 from core.clock import iso_utc, parse_iso
 from core.errors import NotFound
 from core.settings import TimeField
+from plans.questions import Question, question_json, read_question
 from stores.conditions import AllOf, Condition, Not, describe, read_condition
 from stores.contract import Totals
 
@@ -91,7 +93,8 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Stays:
-    """Records that are kept, on a basis and for a reason a person can be told. `until`: words, or '' for open.
+    """Records that are kept, on a basis and for a reason a person can be told. `until`: words, or '' for open; `time`: the
+    record's own, where the period counts from it.
 
     `condition` None: not a matter of single records (a whole collection that the clause leaves alone)."""
 
@@ -103,6 +106,7 @@ class Stays:
     until: str
     reason: str
     condition: Condition | None = None
+    time: TimeField | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +120,9 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Frozen: a plan is never changed, another one is made. `cutoffs`: for people and the ledger, instants by collection."""
+    """Frozen: a plan is never changed, another one is made. `cutoffs`: for people and the ledger, instants by collection.
+
+    `questions`: what a person has to decide or look after first; the answer makes another plan."""
 
     id: str
     trigger: Trigger
@@ -126,8 +132,9 @@ class Plan:
     steps: tuple[Step, ...]
     stays: tuple[Stays, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    questions: tuple[Question, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the canonical JSON of the whole plan, conditions included."""
         return digest(plan_json(self))
@@ -150,8 +157,10 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "made_at": iso_utc(plan.made_at),
         "cutoffs": {name: iso_utc(instant) for name, instant in plan.cutoffs.items()},
         "steps": [_step_json(step) for step in plan.steps],
-        "stays": [{**vars(stay), "condition": _condition_json(stay.condition)} for stay in plan.stays],
+        "stays": [_stays_json(stay) for stay in plan.stays],
         "gaps": [dict(vars(gap)) for gap in plan.gaps],
+        # Left out where there are none: the digest of a plan that an earlier release made stays what it was.
+        **({"questions": [question_json(one) for one in plan.questions]} if plan.questions else {}),
     }
 
 
@@ -166,9 +175,21 @@ def read_plan(data: Mapping[str, Any]) -> Plan:
         made_at=parse_iso(data["made_at"]),
         cutoffs={name: parse_iso(text) for name, text in data["cutoffs"].items()},
         steps=tuple(_read_step(row) for row in data["steps"]),
-        stays=tuple(Stays(**{**row, "condition": _read_condition(row["condition"])}) for row in data["stays"]),
+        stays=tuple(_read_stays(row) for row in data["stays"]),
         gaps=tuple(Gap(**row) for row in data["gaps"]),
+        questions=tuple(read_question(row) for row in data.get("questions", ())),
     )
+
+
+def _stays_json(stay: Stays) -> dict[str, Any]:
+    """Without a time as it was written before there were any: the digest of a plan that is stored stays the same."""
+    plain = {name: value for name, value in vars(stay).items() if name != "time"}
+    time = {"time": _field_json(stay.time)} if stay.time else {}
+    return {**plain, "condition": _condition_json(stay.condition), **time}
+
+
+def _read_stays(row: Mapping[str, Any]) -> Stays:
+    return Stays(**{**row, "condition": _read_condition(row["condition"]), "time": _read_field(row.get("time"))})
 
 
 def _step_json(step: Step) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""What a person should see of a step beside its preview: what the store has to say of it, and which holds keep how much."""
+"""What a person should see of a plan beside its preview: what its stores say, which holds keep how much, samples, the oldest."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from core.errors import KeptError
+from core.personal import mask
+from plans.deeds import untouched
 from plans.holds import Hold, hold_condition
 from plans.plan import Plan, Step
 from plans.telling import cannot_tell
@@ -68,3 +70,34 @@ def under_present_holds(datamap: DataMap, holds: Sequence[Hold], plan: Plan) -> 
         for step in plan.steps
     )
     return replace(plan, steps=tuple(steps))
+
+
+def sample_records(datamap: DataMap, plan: Plan, *, limit: int) -> dict[str, list[dict[str, str]]]:
+    """A few of the records a plan would touch, by collection, masked but for the record's own time."""
+    share = max(1, limit // max(1, len(plan.steps)))
+    found: dict[str, list[dict[str, str]]] = {}
+    for step in plan.steps:
+        try:
+            records = datamap.stores[step.store].sample(step.at, step.where, limit=share)
+        except KeptError:
+            continue  # the preview names it
+        own = step.time.name if step.time else None
+        found.setdefault(step.collection, []).extend(
+            {
+                name: "" if value is None else str(value) if name == own else mask(value)
+                for name, value in record.items()
+            }
+            for record in records
+        )
+    return found
+
+
+def oldest_left(datamap: DataMap, plan: Plan) -> datetime | None:
+    """The oldest record that the plan's deeds have not been done to, over its time or not, in its collections."""
+    ends = []
+    for step in plan.steps:
+        try:
+            ends.append(datamap.stores[step.store].measure(step.at, untouched(step), time=step.time).oldest)
+        except KeptError:
+            continue  # the preview names it
+    return min((end for end in ends if end is not None), default=None)

@@ -79,6 +79,22 @@ def read_approval(session: Session, row: PlanRow) -> ApprovalRow | None:
     return session.execute(wanted.order_by(ApprovalRow.at.desc()).limit(1)).scalar_one_or_none()
 
 
+def require_same(session: Session, plan: Plan) -> Plan:
+    """The plan, if exactly it and its preview are still approved: asked before each step of a run that began with it."""
+    wanted = sa.select(ApprovalRow.id).join(PlanRow, PlanRow.id == ApprovalRow.plan_id)
+    same = (
+        PlanRow.digest == plan.digest,
+        ApprovalRow.plan_digest == PlanRow.digest,
+        ApprovalRow.preview_digest == PlanRow.preview_digest,
+        ApprovalRow.revoked_at.is_(None),
+    )
+    if session.execute(wanted.where(PlanRow.id == plan.id, *same).limit(1)).first() is None:
+        raise WaitsForPerson(
+            f"The plan {plan.id} is not approved as it is now.", remedy="Look at its preview and approve it."
+        )
+    return plan
+
+
 def require_going(session: Session, plan_id: str) -> None:
     """Asked before every batch: raises RunStopped once somebody has stopped the run or taken its approval back."""
     standing = sa.select(ApprovalRow.id).where(ApprovalRow.plan_id == plan_id, ApprovalRow.revoked_at.is_(None))

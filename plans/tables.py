@@ -60,7 +60,7 @@ class PlanRow(Base):
 
 
 class StepRow(Base):
-    """How far a step is. `matched`: records that matched when its work began; `rows`: records done; `settled`: batches
+    """How far a step is. `matched`: records that matched when they were counted last before its work began; `rows`: records done; `settled`: batches
     whose count could only be settled by read-back; `remaining`: records that still match, each for the reason in `note`.
     `worked_seconds`: how long its batches have taken so far, pauses included."""
 

@@ -23,7 +23,8 @@ class Tools:
     """What the work of steps needs, for one run of one plan. `deadline`: no batch begins after it. `make_pace`: a step
     finds its own pace.
 
-    `require_approved` raises unless exactly this plan and its preview are approved."""
+    `require_approved` raises unless exactly this plan and its preview are approved. `prepared`: stores that this run has
+    made ready for receipts."""
 
     database: Database
     clock: Clock
@@ -38,6 +39,7 @@ class Tools:
     timer: Timer = field(default_factory=Timer)
     deadline: datetime | None = None
     on_progress: Progress | None = None
+    prepared: set[str] = field(default_factory=set)
 
     @property
     def is_over_budget(self) -> bool:

@@ -154,7 +154,9 @@ class Work:
     batches are the periods of `order_by`, and whose `where` has a Before of it. `loosens`: for DELETE, what the store calls
     the collections whose records may lose their pointer (a declared key) at a record that goes. `pins`: for DELETE, what the
     store calls a collection, and those of its records that keep their pointer: what they point at stays as its key. `gone`:
-    for `blockers` before a run, likewise, those that other work has taken away by then. `batch_rows`: at most so many records a batch (a file is one batch, whatever it holds)."""
+    for `blockers` before a run, likewise, those that other work has taken away by then. `batch_rows`: at most so many records a batch (a file is one batch, whatever it holds).
+    `look`: how often the caller has looked from the start before and found, asked again, that records still match: the first
+    look may go by what is likely, a later one may not."""
 
     deed: Deed
     at: str
@@ -169,11 +171,12 @@ class Work:
     pins: tuple[tuple[str, Condition], ...] = field_of(default=(), repr=False)
     gone: tuple[tuple[str, Condition], ...] = field_of(default=(), repr=False)
     batch_rows: int = 5_000
+    look: int = 0
 
     @property
     def matter(self) -> "Work":
         """The work whatever the size of its batches: what is kept from batch to batch is kept under it."""
-        return replace(self, batch_rows=0)
+        return replace(self, batch_rows=0, look=0)
 
 
 def unfinished(work: Work) -> Condition:
@@ -334,8 +337,8 @@ class Store(Protocol):
     def receipt_of(self, receipt: Receipt) -> int | None:
         """The count that a batch committed with its receipt; None where there is no such receipt."""
 
-    def drop_receipts(self, step: str) -> None:
-        """Remove a step's receipts, once its outcome is proven elsewhere."""
+    def drop_receipts(self, *steps: str) -> None:
+        """Remove the receipts of steps, once their outcomes are proven elsewhere."""
 
     def records(self, at: str, where: Condition) -> Iterator[Mapping[str, Any]]:
         """The matching records as a stream, in a stable order. Values are str, int, float, bool, None, datetime, date, Decimal or bytes."""

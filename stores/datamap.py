@@ -118,6 +118,10 @@ class DataMap:
             depth += 1
         return tuple(routes.values())
 
+    def hops_of(self, collection_id: str) -> tuple[Hop, ...]:
+        """Every reference of a collection, whichever way it leads."""
+        return tuple(self._hop(reference) for reference in self.collection(collection_id).person)
+
     def _route(
         self, collection: CollectionSettings, kinds: Collection[str], known: Mapping[str, PersonRoute], depth: int
     ) -> PersonRoute:

@@ -111,7 +111,7 @@ class HttpStore:
     def receipt_of(self, receipt: Receipt) -> int | None:
         return None
 
-    def drop_receipts(self, step: str) -> None:
+    def drop_receipts(self, *steps: str) -> None:
         """There are none."""
 
     def records(self, at: str, where: Condition) -> Generator[Record, None, None]:

@@ -61,7 +61,7 @@ class ManualStore:
     def receipt_of(self, receipt: Receipt) -> int | None:
         self._refuse("read", "receipts")
 
-    def drop_receipts(self, step: str) -> None:
+    def drop_receipts(self, *steps: str) -> None:
         self._refuse("change", "receipts")
 
     def records(self, at: str, where: Condition) -> Iterator[Mapping[str, Any]]:

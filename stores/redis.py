@@ -209,7 +209,7 @@ class RedisStore:
     def receipt_of(self, receipt: Receipt) -> int | None:
         return None
 
-    def drop_receipts(self, step: str) -> None:
+    def drop_receipts(self, *steps: str) -> None:
         """There are none."""
 
     def records(self, at: str, where: Condition) -> Generator[Mapping[str, Any], None, None]:

@@ -40,7 +40,7 @@ from stores.sql_kept import Done
 from stores.sql_mariadb import abandon, in_unicode
 from stores.sql_partitions import Patience, is_partition
 from stores.sql_partitions_kinds import open_partitions
-from stores.sql_plain import plain, plain_record
+from stores.sql_plain import plain, plain_records
 from stores.sql_ready import Preparing, Ready
 from stores.sql_receipts import Slip, SqlReceipts
 from stores.sql_reclaim import reclaim_space
@@ -227,10 +227,10 @@ class SqlStore:
                 return None  # counted, and not cleared away yet: `act` does that
             return slip.found(connection)
 
-    def drop_receipts(self, step: str) -> None:
+    def drop_receipts(self, *steps: str) -> None:
         with self._engine.write() as connection:
             if self._keeps_receipts(connection):
-                self._receipts.drop(connection, step)
+                self._receipts.drop(connection, steps)
 
     def records(self, at: str, where: Condition) -> Generator[Mapping[str, Any], None, None]:
         """Page by page along the key where the server does not stream for as long as the caller takes (SQLite, MariaDB)."""
@@ -240,7 +240,10 @@ class SqlStore:
             return
         found = self._found(table, condition)
         with self._engine.read() as connection, self._streaming(connection, found) as rows:
-            yield from (plain_record(table, row) for row in rows)
+            # The driver's own tuples: rows of SQLAlchemy are kept by the collector of cycles, which would then go through
+            # all of the process now and then, in the middle of a copy.
+            while page := rows.cursor_strategy.fetchmany(rows, rows.cursor, PAGE_ROWS):
+                yield from plain_records(table, page)
 
     def values(self, at: str, field: str, where: Condition) -> Iterator[str]:
         table, condition = self._tables.table(at), self._conditions.compile(at, where)
@@ -262,7 +265,7 @@ class SqlStore:
         table, condition = self._tables.table(at), self._conditions.compile(at, where)
         with self._engine.read() as connection:
             rows = connection.execute(self._found(table, condition).limit(limit)).all()
-        return [plain_record(table, row) for row in rows]
+        return list(plain_records(table, rows))
 
     def findings(self, at: str, *, times: Sequence[TimeField] = (), period: timedelta | None = None) -> tuple[str, ...]:
         """What a person should know before work on this table: what forbids it, and what makes it slow."""
@@ -295,12 +298,12 @@ class SqlStore:
         return sa.select(*fields).where(condition).order_by(*(key or fields[:1]))
 
     @contextmanager
-    def _streaming(self, connection: sa.Connection, found: sa.Select[Any]) -> Iterator[Iterator[sa.Row[Any]]]:
+    def _streaming(self, connection: sa.Connection, found: sa.Select[Any]) -> Iterator[sa.CursorResult[Any]]:
         """Through a server-side cursor. Left early, MariaDB's connection goes: it would read the rest to the end."""
         options = {"stream_results": True, "yield_per": PAGE_ROWS}
         result = connection.execute(found, execution_options=options)
         try:
-            yield iter(result)
+            yield result
         except GeneratorExit:
             if self._dialect == "mariadb":
                 abandon(connection, result)
@@ -316,7 +319,7 @@ class SqlStore:
         while True:
             with self._engine.read() as connection:
                 rows = connection.execute(page.where(*after)).all()
-            yield from (plain_record(table, row) for row in rows)
+            yield from plain_records(table, rows)
             if len(rows) < PAGE_ROWS:
                 return
             last = [sa.literal(value, sa.types.NullType()) for value in rows[-1][len(table.fields) :]]

@@ -67,17 +67,14 @@ class BatchKey:
         found = sa.select(*map(self._encoded, self.names, columns))
         return self._one(connection, found.order_by(*(column.desc() for column in columns)).limit(1))
 
-    def by_time(
-        self, connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]], condition: Condition, *, latest: bool
-    ) -> Any:
-        """The key of the matching row with the latest or the earliest time, which an index on the time gives; None where no
-        row matches, and without a time that is compared."""
+    def youngest(self, connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]], condition: Condition) -> Any:
+        """The key of the matching row with the latest time, which an index on the time gives; None where no row matches, and
+        without a time that is compared."""
         times = [part.field.name for part in conjuncts(condition) if isinstance(part, Before)]
         if not self.counts or not times or times[0] not in self._table.families:
             return None
         found = sa.select(*map(self._encoded, self.names, self.columns)).where(*where)
-        column = self._table.clause.c[times[0]]
-        return self._one(connection, found.order_by(column.desc() if latest else column).limit(1))
+        return self._one(connection, found.order_by(self._table.clause.c[times[0]].desc()).limit(1))
 
     @property
     def counts(self) -> bool:
@@ -168,8 +165,8 @@ class Batches:
         course = self._courses.get(work.matter)
         if after is None or course is None:
             course = self._begin(connection, key, work, search)
-        if course.sure and low == course.end:
-            return None
+        if low == course.end:
+            return None  # what has a greater key is found by the read-back, and by the look after it
         return self._within(connection, key, course, low, search, work)
 
     def _first_ones(
@@ -196,8 +193,9 @@ class Batches:
     def _begin(
         self, connection: sa.Connection, key: BatchKey, work: Work, search: Sequence[sa.ColumnElement[bool]]
     ) -> _Course:
-        """Up to the key of the youngest row that matches, which mostly is the greatest; else up to the greatest."""
-        end = key.by_time(connection, search, work.where, latest=True)
+        """Up to the key of the youngest row that matches, which mostly is the greatest; else, and at a later look, up to the
+        greatest."""
+        end = None if work.look else key.youngest(connection, search, work.where)
         course = _Course(end=end, sure=False)
         if end is None:
             course = _Course(end=key.last(connection, search), sure=True)
@@ -225,11 +223,7 @@ class Batches:
         if high is not None:
             return Batch(low=low, high=high)
         if course.sure or low is not None:
-            if key.nth(connection, remaining, 1) is not None:
-                return Batch(low=low, high=course.end)
-            # the index on the time walks past what went, which makes the read-back that follows a short one
-            if course.sure or key.by_time(connection, search, work.where, latest=False) is None:
-                return None
+            return Batch(low=low, high=course.end) if key.nth(connection, remaining, 1) is not None else None
         # where the youngest row led, others may have greater keys
         course.end, course.sure = key.last(connection, [*key.within(low, None), *search]), True
         return self._within(connection, key, course, low, search, work)

@@ -32,6 +32,8 @@ _SETTINGS = {
     "timezone": "UTC",
     "datestyle": "ISO, YMD",
     "application_name": "kept",
+    # it plans a cursor for its first tenth otherwise, and reads a whole table in its order
+    "cursor_tuple_fraction": "1",
 }
 
 

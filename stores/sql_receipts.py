@@ -1,6 +1,6 @@
 """The table `kept_receipts` in a SQL store: what a batch did, committed together with the batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -60,8 +60,8 @@ class SqlReceipts:
         found = sa.select(sa.func.sum(self._table.c.rows))
         return int(connection.scalar(found.where(self._table.c.step == step, self._table.c.batch < 0)) or 0)
 
-    def drop(self, connection: sa.Connection, step: str) -> None:
-        connection.execute(self._table.delete().where(self._table.c.step == step))
+    def drop(self, connection: sa.Connection, steps: Sequence[str]) -> None:
+        connection.execute(self._table.delete().where(self._table.c.step.in_(steps)))
 
     def _is(self, receipt: Receipt) -> tuple[sa.ColumnElement[bool], ...]:
         return self._table.c.step == receipt.step, self._table.c.batch == receipt.batch

@@ -3,8 +3,9 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ import psycopg
 
 from core.settings import TimeField
 from stores.conditions import Before, Condition
-from stores.contract import Batch, Deed, Receipt, Store, Work
+from stores.contract import Batch, Deed, Receipt, Store, Work, unfinished
 from stores.files import FilesStore
 from stores.sql import SqlStore
 
@@ -47,13 +48,21 @@ def delete_work(at: str, where: Condition, batch_rows: int = 5_000) -> Work:
 
 
 def run_through(store: Store, work: Work, step: str | None = None) -> list[tuple[Batch, int]]:
-    """Batch after batch until there is none, as a caller does it."""
+    """Batch after batch until there is none, as a caller does it; on SQL, where a first look may go by what is likely, again
+    as long as there is something to do."""
     done: list[tuple[Batch, int]] = []
-    batch = store.next_batch(work, None)
-    while batch is not None:
-        receipt = Receipt(step=step, batch=len(done) + 1) if step else None
-        done.append((batch, store.act(work, batch, receipt)))
-        batch = store.next_batch(work, batch)
+    for look in count():
+        before = sum(rows for _, rows in done)
+        looking = replace(work, look=look)
+        batch = store.next_batch(looking, None)
+        while batch is not None:
+            receipt = Receipt(step=step, batch=len(done) + 1) if step else None
+            done.append((batch, store.act(looking, batch, receipt)))
+            batch = store.next_batch(looking, batch)
+        if not isinstance(store, SqlStore) or sum(rows for _, rows in done) == before:
+            break
+        if not store.measure(work.at, unfinished(work)).rows:
+            break
     return done
 
 

@@ -92,6 +92,7 @@ def test_a_field_and_its_copies_are_put_right_for_this_person_alone(rooms: Rooms
 def test_of_two_possible_copies_neither_is_guessed(rooms: Rooms, gateway: Gateway) -> None:
     """Two fields of one key in another collection: somebody must say which; named, it is taken."""
     gateway.run("CREATE TABLE bios (id INTEGER PRIMARY KEY, user_id TEXT, bio TEXT)")
+    gateway.run("INSERT INTO bios VALUES (1, 'u1', 'hello')")
     fields = {"bio": FieldSettings(fideslang="user.content")}
     bios = CollectionSettings(id="bios", store="gateway", at="bios", category="bio", person=USER, fields=fields)
     rooms.plans.datamap = type(rooms.datamap)((ACCOUNTS, LETTERS, bios), rooms.datamap.stores)

@@ -6,17 +6,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from core.database import Database
-from core.errors import Conflict
+from core.errors import CheckFailed, Conflict
 from plans.leasing import hold_lease
-from plans.tables import BatchRow, StepRow, StepState
+from plans.tables import BatchRow, PlanState, StepRow, StepState
+from policies.clauses import Right
 from retention.tables import RunState
-from tests.plan_rooms import CLAUSES, Gateway, Rooms, make_gateway, wire
+from tests.ledger_rooms import StandingClock
+from tests.plan_rooms import CLAUSES, NOW, Gateway, Rooms, ago, make_gateway, wire
 from tests.schema import make_tables
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +121,98 @@ def test_a_run_killed_at_any_moment_is_finished(control: Database, gateway: Gate
         child.communicate(timeout=60)
     rooms = finish(control, gateway)
     assert counted(rooms) == (69, 0, 0)
+
+
+# The steps in their order: the files, then invoices, requests, keys, and the account last; each looks, acts and looks.
+REQUEST_POINTS = [
+    ("files:act:before", 1), ("files:act:after", 1),
+    *[(f"sql:act:{when}", nth) for nth in range(1, 5) for when in ("before", "after")],
+    *[(f"sql:measure:{when}", nth) for nth in (1, 4, 6, 8) for when in ("before", "after")],
+]  # fmt: skip
+FEW_POINTS = [("files:act:after", 1), ("sql:act:after", 2), ("sql:act:after", 4)]
+
+
+def kill_a_request(control: Database, gateway: Gateway, point: str, nth: int) -> None:
+    """A person's deletion whose process dies at a point, and the same command again."""
+    gateway.run("DELETE FROM request_log WHERE id > 20")
+    gateway.write_day(2, ["u1", "u2", "u1"])
+    rooms = wire(control, gateway)
+    rooms.publish(*CLAUSES)
+    with rooms.database.read() as session:
+        version = rooms.policies.in_force(session)
+    assert version is not None
+    plan, _ = rooms.plans.draft_request(
+        ref="T-1",
+        version=1,
+        clauses=version.document.clauses,
+        right=Right.DELETION,
+        identifiers={"email": ["anna@mail.test"]},
+    )
+    rooms.plans.store(plan)
+    rooms.plans.preview(plan.id)
+    rooms.plans.approve(plan.id, by="opr_1", reason="proven")
+    words = [str(gateway.root), str(control.url), plan.id, point, str(nth)]
+    child = subprocess.Popen([sys.executable, "-m", "tests.request_child", *words], cwd=ROOT)
+    child.communicate(timeout=60)
+    assert child.returncode == -signal.SIGKILL
+    (result,) = rooms.plans.resume() or (rooms.plans.run(plan.id),)
+    assert result.state is PlanState.DONE
+    in_database = {step.collection: step.rows for step in result.steps if step.collection != "request-days"}
+    assert in_database == {"invoices": 1, "requests": 20, "api-keys": 4, "accounts": 1}, (
+        "with receipts each once, exactly"
+    )
+    (files,) = (step for step in result.steps if step.collection == "request-days")
+    assert (files.rows, files.settled) in ((2, 0), (2, 1), (0, 1)), "a number, or said to be settled by read-back"
+    assert gateway.values("SELECT id FROM users ORDER BY id") == ["u2", "u3"]
+    assert [gateway.count(table, "user_id = 'u1'") for table in ("request_log", "api_keys", "invoices")] == [0, 0, 1]
+    assert (gateway.root / "logs").joinpath(f"requests-{ago(2):.10}.jsonl").read_text().count("u2") == 1
+    assert rooms.ledger.verify().ok
+
+
+@pytest.mark.parametrize(("point", "nth"), FEW_POINTS)
+def test_a_request_killed_at_a_step_is_finished_exactly(
+    control: Database, gateway: Gateway, point: str, nth: int
+) -> None:
+    """Wherever the worker died, the account is found again and goes last, and each record is counted once."""
+    kill_a_request(control, gateway, point, nth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("point", "nth"), [one for one in REQUEST_POINTS if one not in FEW_POINTS])
+def test_a_request_killed_at_every_step_is_finished_exactly(
+    control: Database, gateway: Gateway, point: str, nth: int
+) -> None:
+    """The same at the rest of the points: before and after each act and each look."""
+    kill_a_request(control, gateway, point, nth)
+
+
+def test_a_clock_set_back_changes_nothing_of_a_request(control: Database, gateway: Gateway) -> None:
+    """Made at noon, run by a clock that says ten the same day: what the person has goes, what a duty keeps stays; where the
+    store's clock is not set back with it, nothing is touched until both agree."""
+    rooms = wire(control, gateway)
+    rooms.publish(*CLAUSES)
+    with rooms.database.read() as session:
+        version = rooms.policies.in_force(session)
+    assert version is not None
+    plan, _ = rooms.plans.draft_request(
+        ref="T-1",
+        version=1,
+        clauses=version.document.clauses,
+        right=Right.DELETION,
+        identifiers={"email": ["anna@mail.test"]},
+    )
+    rooms.plans.store(plan)
+    rooms.plans.preview(plan.id)
+    rooms.plans.approve(plan.id, by="opr_1", reason="proven")
+    back = StandingClock(NOW - timedelta(hours=2))
+    apart = wire(control, gateway, clock=back)
+    apart.datamap.stores["gateway"]._clock = rooms.clock  # type: ignore[attr-defined]
+    with pytest.raises(CheckFailed, match="clock of the store"):
+        apart.plans.run(plan.id)
+    assert gateway.count("request_log") == 100
+    result = wire(control, gateway, clock=back).plans.run(plan.id)
+    assert (result.state, gateway.count("users"), gateway.count("invoices")) == (PlanState.DONE, 2, 1)
+    assert rooms.ledger.verify().ok
 
 
 def test_two_runs_at_once_are_one_run(control: Database, gateway: Gateway) -> None:

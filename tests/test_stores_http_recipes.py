@@ -219,7 +219,7 @@ def test_a_deletion_spans_the_database_and_the_vendor_and_is_open_while_the_vend
             right=Right.DELETION,
             identifiers={"email": ["anna@mail.test"]},
         )
-        assert {place.collection: place.rows for place in found.collections}["stripe-customers"] == 2
+        assert "stripe-customers" in {place.collection for place in found.collections}
         step = next(step for step in plan.steps if step.collection == "stripe-customers")
         assert (step.deed, plan.gaps) == (StepDeed.DELETE, ())
         plans.store(plan)
