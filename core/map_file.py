@@ -7,8 +7,9 @@ from marshmallow import Schema, ValidationError, fields
 
 from core.errors import ConfigurationError
 from core.lined_yaml import load_lined
+from core.refusals import Refusals
 from core.settings import CollectionSettings, Reference, SweepSettings
-from core.settings_file import _Collection, _collections, _Refusals, _Sweep, _sweep
+from core.settings_file import _Collection, _collections, _Sweep, _sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class _ShippedMap(Schema):
 def load_map(path: Path, *, store: str, prefix: str) -> ShippedMap:
     """The map of one store; what is wrong in it is a fault of the release. Raises ConfigurationError."""
     document = load_lined(path.read_text(encoding="utf-8"), source=str(path))
-    refusals = _Refusals(document, str(path))
+    refusals = Refusals(document, str(path))
     try:
         loaded = _ShippedMap().load(document.data)
     except ValidationError as error:

@@ -64,10 +64,20 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class FieldSettings:
-    """What the policy calls a field, and its Fideslang key."""
+    """What the policy calls a field, and its Fideslang key. `proof`: what a person can be asked for to show who they are."""
 
     category: str | None = None
     fideslang: str | None = None
+    proof: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactSettings:
+    """The `field` that people are reached by, the time it was last `changed`, and the field with the contact `before`."""
+
+    field: str
+    changed: TimeField
+    before: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +93,7 @@ class CollectionSettings:
     identifies: Mapping[str, str] = field(default_factory=dict)
     person: tuple[Reference, ...] = ()
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
+    contact: ContactSettings | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +120,16 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequestSettings:
+    """`remind`: how many days before a request is due operators get a mail, the longest first; empty: none. `fallback`:
+    who gets one once the last of these has passed. `cool_off`: how long data wait after a person's contact was changed."""
+
+    remind: tuple[timedelta, ...] = (timedelta(days=7), timedelta(days=2), timedelta(0))
+    fallback: tuple[str, ...] = ()
+    cool_off: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All of `kept.yaml`. `root` is the directory that relative paths are relative to."""
 
@@ -122,6 +143,7 @@ class Settings:
     stores: Mapping[str, StoreSettings]
     collections: tuple[CollectionSettings, ...]
     sweeps: Mapping[str, SweepSettings]
+    requests: RequestSettings = field(default_factory=RequestSettings)
 
     def sweep(self, clause: str) -> SweepSettings:
         """How a clause is run: its own entry, else `default`, else once a day."""

@@ -11,8 +11,9 @@ from zoneinfo import available_timezones
 from marshmallow import Schema, ValidationError, fields, validate
 
 from core.errors import ConfigurationError
-from core.lined_yaml import LinedDocument, load_lined
 from core.lined_yaml import Path as KeyPath
+from core.lined_yaml import load_lined
+from core.refusals import Refusals, parse_span
 from core.settings import (
     AlertSettings,
     CollectionSettings,
@@ -25,6 +26,8 @@ from core.settings import (
     SweepSettings,
     TimeField,
 )
+from core.settings_contact import PROOF_POINTS, ContactSchema, read_contact
+from core.settings_requests import RequestsSchema, read_requests
 
 STORE_KINDS = {
     "sql": ("url",),
@@ -48,7 +51,6 @@ PROFILES = ("fast", "normal", "gentle")
 EXECUTORS = ("local",)
 LANGUAGES = ("en", "de")
 _NAME = validate.Regexp(r"^[a-z0-9][a-z0-9_-]*$", error="Use lower-case letters, digits, - and _.")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class _Service(Schema):
@@ -80,6 +82,7 @@ class _Public(Schema):
 class _Field(Schema):
     category = fields.Str(load_default=None)
     fideslang = fields.Str(load_default=None)
+    proof = fields.Str(load_default=None, validate=validate.OneOf(PROOF_POINTS))
 
 
 class _Collection(Schema):
@@ -95,6 +98,7 @@ class _Collection(Schema):
         load_default=dict,
     )
     fields_ = fields.Dict(keys=fields.Str(), values=fields.Nested(_Field), load_default=dict, data_key="fields")
+    contact = fields.Nested(ContactSchema, load_default=None, allow_none=True)
 
 
 class _Sweep(Schema):
@@ -116,24 +120,7 @@ class _Kept(Schema):
     stores = fields.Dict(keys=fields.Str(validate=_NAME), values=fields.Dict(keys=fields.Str()), load_default=dict)
     collections = fields.List(fields.Nested(_Collection), load_default=list)
     sweeps = fields.Dict(keys=fields.Str(), values=fields.Nested(_Sweep), load_default=dict)
-
-
-class _Refusals:
-    """Collects what is wrong, so that one run names all of it."""
-
-    def __init__(self, document: LinedDocument, source: str) -> None:
-        self._document = document
-        self._source = source
-        self._found: list[tuple[int, str]] = []
-
-    def add(self, path: KeyPath, problem: str) -> None:
-        where = ".".join(str(part) for part in path)
-        self._found.append((self._document.line(path), f"{where}: {problem}" if where else problem))
-
-    def raise_any(self) -> None:
-        if self._found:
-            lines = [f"{self._source}:{line}: {text}" for line, text in sorted(set(self._found))]
-            raise ConfigurationError("\n".join(lines), remedy="\nNothing was started or changed.")
+    requests = fields.Nested(RequestsSchema, load_default=dict)
 
 
 def find_settings_file() -> Path:
@@ -149,7 +136,7 @@ def find_settings_file() -> Path:
 def load_settings(path: Path) -> Settings:
     """Read and check a configuration. Raises ConfigurationError with every refusal, a line each."""
     document = load_lined(path.read_text(encoding="utf-8"), source=str(path))
-    refusals = _Refusals(document, str(path))
+    refusals = Refusals(document, str(path))
     if not isinstance(document.data, dict):
         raise ConfigurationError(
             f"{path}:1: this is not a mapping of settings.", remedy="See the README for an example."
@@ -168,7 +155,7 @@ def load_settings(path: Path) -> Settings:
     return settings
 
 
-def _refuse_rest(valid: Any, root: Path, refusals: _Refusals) -> None:
+def _refuse_rest(valid: Any, root: Path, refusals: Refusals) -> None:
     """What else is wrong in the parts that the schema let through, so that one run names everything."""
     for name, options in valid.get("stores", {}).items():
         if isinstance(options, dict):
@@ -176,12 +163,14 @@ def _refuse_rest(valid: Any, root: Path, refusals: _Refusals) -> None:
     for name, options in valid.get("sweeps", {}).items():
         if {"every", "window", "breaker", "profile", "rate", "budget", "reclaim"} <= set(options):
             _sweep(name, options, refusals)
+    if {"remind", "fallback", "cool_off"} <= set(valid.get("requests", {})):
+        read_requests(valid["requests"], refusals)
     rows = valid.get("collections", [])
     if all({"id", "at", "category", "person", "time"} <= set(row) for row in rows):
         _collections({"stores": valid.get("stores", {}), "collections": rows}, refusals)
 
 
-def _read_secrets(node: Any, path: KeyPath, root: Path, refusals: _Refusals) -> Any:
+def _read_secrets(node: Any, path: KeyPath, root: Path, refusals: Refusals) -> Any:
     if isinstance(node, dict):
         return {key: _read_secrets(value, (*path, key), root, refusals) for key, value in node.items()}
     if isinstance(node, list):
@@ -224,7 +213,7 @@ def _with_found(data: Any, path: KeyPath, problem: str) -> str:
     return f"found {data!r}. {problem}" if isinstance(data, str | int | float | bool) else problem
 
 
-def _build(loaded: Mapping[str, Any], path: Path, refusals: _Refusals) -> Settings:
+def _build(loaded: Mapping[str, Any], path: Path, refusals: Refusals) -> Settings:
     root = path.parent.resolve()
     service = loaded["service"]
     return Settings(
@@ -244,10 +233,11 @@ def _build(loaded: Mapping[str, Any], path: Path, refusals: _Refusals) -> Settin
         stores={name: _store(name, options, root, refusals) for name, options in loaded["stores"].items()},
         collections=_collections(loaded, refusals),
         sweeps={name: _sweep(name, options, refusals) for name, options in loaded["sweeps"].items()},
+        requests=read_requests(loaded["requests"], refusals),
     )
 
 
-def _secret(text: str, refusals: _Refusals) -> bytes:
+def _secret(text: str, refusals: Refusals) -> bytes:
     if len(text) < 32 and text != "unset":
         refusals.add(("service", "secret_key"), "it has fewer than 32 characters. `kept init` writes a good one.")
     return text.encode()
@@ -259,7 +249,7 @@ def _resolve_database(url: str, root: Path) -> str:
     return f"sqlite:///{root / relative[1]}" if relative else url
 
 
-def _store(name: str, given: Mapping[str, Any], root: Path, refusals: _Refusals) -> StoreSettings:
+def _store(name: str, given: Mapping[str, Any], root: Path, refusals: Refusals) -> StoreSettings:
     options = dict(given)
     kind = options.pop("kind", None)
     if kind not in STORE_KINDS:
@@ -287,7 +277,7 @@ def _store(name: str, given: Mapping[str, Any], root: Path, refusals: _Refusals)
     return StoreSettings(name=name, kind=kind, options=options, receipts=bool(receipts))
 
 
-def _read_waits(name: str, options: dict[str, Any], refusals: _Refusals) -> None:
+def _read_waits(name: str, options: dict[str, Any], refusals: Refusals) -> None:
     """Whom to ask, and how long they get: a mailbox, and two spans of which `remind` is not the longer."""
     contact = str(options.get("contact", ""))
     if contact and not re.fullmatch(r"[^@\s]+@[^@\s]+", contact):
@@ -301,7 +291,7 @@ def _read_waits(name: str, options: dict[str, Any], refusals: _Refusals) -> None
         refusals.add(("stores", name, "remind"), "it is longer than 'due': nobody would be reminded in time.")
 
 
-def _check_http(options: dict[str, Any], root: Path, path: KeyPath, refusals: _Refusals) -> None:
+def _check_http(options: dict[str, Any], root: Path, path: KeyPath, refusals: Refusals) -> None:
     """A recipe is a name, or a file where its name says so; what is not allowed by name is not allowed."""
     recipe, allow = options.get("recipe", ""), options.get("allow", [])
     if isinstance(recipe, str) and ("/" in recipe or recipe.endswith((".yaml", ".yml"))):
@@ -313,7 +303,7 @@ def _check_http(options: dict[str, Any], root: Path, path: KeyPath, refusals: _R
             refusals.add((*path, key), "this is no text. Put quotes around it.")
 
 
-def _collections(loaded: Mapping[str, Any], refusals: _Refusals) -> tuple[CollectionSettings, ...]:
+def _collections(loaded: Mapping[str, Any], refusals: Refusals) -> tuple[CollectionSettings, ...]:
     rows = loaded["collections"]
     ids = [row["id"] for row in rows]
     for index, row in enumerate(rows):
@@ -331,29 +321,31 @@ def _collections(loaded: Mapping[str, Any], refusals: _Refusals) -> tuple[Collec
     return tuple(_collection(row, ("collections", index), refusals) for index, row in enumerate(rows))
 
 
-def _collection(row: Mapping[str, Any], path: KeyPath, refusals: _Refusals) -> CollectionSettings:
+def _collection(row: Mapping[str, Any], path: KeyPath, refusals: Refusals) -> CollectionSettings:
     store, _, at = row["at"].partition(":")
+    events = {
+        name: event
+        for name, value in row["events"].items()
+        if (event := _time(value, (*path, "events", name), refusals)) is not None
+    }
     return CollectionSettings(
         id=row["id"],
         store=store,
         at=at,
         category=row["category"],
         time=_time(row["time"], (*path, "time"), refusals) if row["time"] is not None else None,
-        events={
-            name: event
-            for name, value in row["events"].items()
-            if (event := _time(value, (*path, "events", name), refusals)) is not None
-        },
+        events=events,
         identifies=row["identifies"],
         person=tuple(
             Reference(field=own, to=target.partition(".")[0], to_field=target.partition(".")[2])
             for own, target in row["person"].items()
         ),
         fields={name: FieldSettings(**value) for name, value in row["fields_"].items()},
+        contact=read_contact(row.get("contact"), row, events, (*path, "contact"), refusals),
     )
 
 
-def _time(value: Any, path: KeyPath, refusals: _Refusals) -> TimeField | None:
+def _time(value: Any, path: KeyPath, refusals: Refusals) -> TimeField | None:
     if isinstance(value, str):
         return TimeField(name=value)
     if not isinstance(value, dict) or not isinstance(value.get("field"), str) or set(value) - {"field", "as", "zone"}:
@@ -369,7 +361,7 @@ def _time(value: Any, path: KeyPath, refusals: _Refusals) -> TimeField | None:
     return TimeField(name=value["field"], form=value.get("as"), zone=value.get("zone"))
 
 
-def _sweep(name: str, options: Mapping[str, Any], refusals: _Refusals) -> SweepSettings:
+def _sweep(name: str, options: Mapping[str, Any], refusals: Refusals) -> SweepSettings:
     path: KeyPath = ("sweeps", name)
     window = None
     if options["window"] is not None:
@@ -389,16 +381,7 @@ def _sweep(name: str, options: Mapping[str, Any], refusals: _Refusals) -> SweepS
     )
 
 
-def parse_span(text: str, path: KeyPath, refusals: _Refusals) -> timedelta | None:
-    """A span such as `30s`, `10m`, `1h` or `1d`."""
-    match = re.fullmatch(r"([1-9]\d*)([smhd])", text)
-    if not match:
-        refusals.add(path, f"found {text!r}. Write a number and s, m, h or d, such as 10m.")
-        return None
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def _window(text: str, path: KeyPath, refusals: _Refusals) -> tuple[time, time] | None:
+def _window(text: str, path: KeyPath, refusals: Refusals) -> tuple[time, time] | None:
     match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", text)
     if not match or (match[1], match[2]) == (match[3], match[4]):
         refusals.add(path, f"found {text!r}. Write two times of day, such as 01:00-05:00.")

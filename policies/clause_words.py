@@ -135,6 +135,12 @@ def plain(name: str) -> str:
     return " ".join(word.upper() if word in _ACRONYMS else word for word in words)
 
 
+def titled(name: str) -> str:
+    """A name as words at the start of a line: `api-keys` is "API keys"."""
+    words = plain(name)
+    return words[:1].upper() + words[1:]
+
+
 def many(category: str, language: str = "en") -> str:
     """A category in the plural: `request_log` is "request logs"; other languages than English keep its name."""
     if speak(language) != "en":

@@ -18,7 +18,6 @@ from policies.regimes import all_regimes
 __all__ = ["Draft", "Givens", "Proposal", "Unbound", "draft"]
 
 TODO: Final = "TODO"
-_SHOWN: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)

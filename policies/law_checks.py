@@ -118,6 +118,14 @@ def _says(document: Document, words: re.Pattern[str]) -> bool:
     return any(words.search(" ".join(text.split())) for text in (document.prose.literal, *pledges))
 
 
+def said_of_machines(document: Document) -> tuple[str, ...]:
+    """The sentences of the prose and the pledges that say whether a machine decides, for answers to quote."""
+    parts = [pledge.says for pledge in document.of_kind(PledgeClause)]
+    parts += re.split(r"\n\s*\n|\n#+ |\n\s*[-*] ", document.prose.literal)
+    sentences = (one for part in parts for one in re.split(r"(?<=[.!?])\s+", " ".join(part.split())))
+    return tuple(dict.fromkeys(one.strip("*#- ") for one in sentences if _AUTOMATED.search(one)))
+
+
 def _check_basics(document: Document) -> Iterator[Unsaid]:
     if not document.of_kind(NoticeClause):
         yield _unsaid("No clause says how people hear of changes.", "Add a notice clause.")

@@ -112,11 +112,6 @@ def render(document: Document, *, in_force: date | None, version: int | None = N
     return RenderedProse(html=Markup(clean), toc=toc)  # noqa: S704
 
 
-def render_html(document: Document, *, in_force: date | None, version: int | None = None) -> Markup:
-    """The prose of a document as cleaned HTML."""
-    return render(document, in_force=in_force, version=version).html
-
-
 def render_text(document: Document, *, in_force: date | None = None, version: int | None = None) -> str:
     """The prose of a document as Markdown with every expression filled in."""
     return _fill(document, in_force=in_force, version=version, finalize=str)

@@ -11,70 +11,21 @@ from typing import Final
 import holidays
 from babel.dates import format_date
 
-from core.catalogue import SOURCE, catalogue, mark, short_code
+from core.catalogue import SOURCE, mark, short_code
 from core.clock import day_in
 from core.errors import BadInput
 from policies.cites import cite
 from policies.clauses import Answer, Right
 from policies.periods import Period
+from policies.reckoning_case import Case, ReckoningLine
+from policies.reckoning_case import Fee as Fee
+from policies.reckoning_case import Pause as Pause
+from policies.reckoning_case import Reckoning as Reckoning
+from policies.reckoning_events import days_paused, event_lines, start_of
 from policies.regimes import Regime, RegimeRow
 from policies.regimes import regime as regime_named
 
 _SATURDAY: Final = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pause:
-    """From the day a question was asked until the day it was answered; `end` None while it is open."""
-
-    start: date
-    end: date | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReckoningLine:
-    """One line of a reckoning. `binds`: it counts towards the due date; one that does not is shown struck through."""
-
-    day: date
-    words: str
-    binds: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reckoning:
-    """When a request is due and how that came about. Days are in the controller's zone.
-
-    `acknowledge_by`: receipt must be confirmed by then. `extend_by`: the last day to tell of an extension.
-    `regime` is the one whose clock was used; `verified` False: a row was taken from memory and a person should look.
-    """
-
-    due: date
-    acknowledge_by: date | None
-    extend_by: date | None
-    lines: tuple[ReckoningLine, ...]
-    regime: str
-    verified: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Case:
-    right: Right
-    within: Period | Answer | None
-    received: date
-    country: str | None
-    subdivision: str | None
-    identity: date | None
-    pauses: tuple[Pause, ...]
-    extended: bool
-    extended_to: date | None
-    firm: bool
-    today: date | None
-    language: str
-
-    def say(self, message: str, **values: str | int) -> str:
-        """A message in the language of the reader."""
-        said = catalogue(self.language).gettext(message)
-        return said % values if values else said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,26 +48,30 @@ def reckon(
     subdivision: str | None = None,
     identity: date | None = None,
     pauses: Sequence[Pause] = (),
+    fee: Fee | None = None,
     extended: bool = False,
+    extended_on: date | None = None,
+    extended_to: date | None = None,
     firm: bool = False,
     candidates: Sequence[str] = (),
-    extended_to: date | None = None,
     today: date | None = None,
     language: str = SOURCE,
 ) -> Reckoning:
     """When a request is due. Pure.
 
     `regime` None: the earliest of `candidates`, the policy's regimes. `country` and `subdivision` are the controller's.
-    `today` closes a pause that is still open; without it such a pause counts for nothing yet. `extended_to` is the day
-    that was told where the law sets no limit to an extension. `language` is that of the lines.
+    `today` closes a pause, or a wait for a fee, that is still open; without it they count for nothing yet.
+    `extended` asserts an extension: BadInput where the law allows none. `extended_on` is the day on which one was told: it
+    counts where the law allows it and the day was in time. `extended_to` is the day that was told where the law sets no
+    limit to an extension. `language` is that of the lines.
     """
-    case = _Case(
+    case = Case(
         right=Right(right), within=within, received=day_in(received, zone), country=country, subdivision=subdivision,
-        identity=identity, pauses=tuple(pauses), extended=extended, extended_to=extended_to, firm=firm, today=today,
-        language=short_code(language),
+        identity=identity, pauses=tuple(pauses), fee=fee, extended=extended or extended_on is not None,
+        extended_on=extended_on, extended_to=extended_to, firm=firm, today=today, language=short_code(language),
     )  # fmt: skip
     if regime is not None:
-        return _reckon_under(regime_named(regime), case)
+        return _reckon_under(regime_named(regime), case, strict=extended_on is None)
     if not candidates:
         raise BadInput(
             "Neither a regime nor the policy's regimes are given.", remedy="List regimes in the policy's head."
@@ -125,23 +80,28 @@ def reckon(
     first = min(every, key=lambda each: each.due)
     acknowledge = [each.acknowledge_by for each in every if each.acknowledge_by]
     extend = [each.extend_by for each in every if each.extend_by]
-    others = [
+    return Reckoning(
+        due=first.due,
+        acknowledge_by=min(acknowledge, default=None),
+        extend_by=min(extend, default=None),
+        lines=(*first.lines[:-1], *_later(every, first, case), first.lines[-1]),
+        regime=first.regime,
+        verified=all(each.verified for each in every),
+        stands=first.stands,
+    )
+
+
+def _later(every: Sequence[Reckoning], first: Reckoning, case: Case) -> list[ReckoningLine]:
+    """The laws that would give a later day."""
+    return [
         ReckoningLine(
             day=each.due,
-            words=case.say(mark("%(law)s would be later"), law=cite(regime_named(each.regime).name, language)),
+            words=case.say(mark("%(law)s would be later"), law=cite(regime_named(each.regime).name, case.language)),
             binds=False,
         )
         for each in every
         if each.due > first.due
     ]
-    return Reckoning(
-        due=first.due,
-        acknowledge_by=min(acknowledge, default=None),
-        extend_by=min(extend, default=None),
-        lines=(*first.lines[:-1], *others, first.lines[-1]),
-        regime=first.regime,
-        verified=all(each.verified for each in every),
-    )
 
 
 def is_working_day(day: date, country: str | None, subdivision: str | None) -> bool:
@@ -161,19 +121,19 @@ def _holidays(country: str | None, subdivision: str | None, year: int) -> frozen
     return frozenset()
 
 
-def _reckon_under(law: Regime, case: _Case, *, strict: bool = True) -> Reckoning:
+def _reckon_under(law: Regime, case: Case, *, strict: bool = True) -> Reckoning:
     row = law.row(case.right, case.received)
-    if case.extended and not strict and (row.extension is None or (row.extension.is_open and not case.extended_to)):
+    told = case
+    plain = _legal_clock(law, row, replace(case, extended=False))
+    if case.extended and not _may_extend(law, row, case, plain.first, strict=strict):
         case = replace(case, extended=False)
-    if case.extended and row.extension is None:
-        what = f"{law.name} allows no extension for {case.right}."
-        raise BadInput(what, remedy="Answer by the first date, or refuse in part.")
-    legal, own = _legal_clock(law, row, case), _own_clock(row, case)
+    legal, own = _legal_clock(law, row, case) if case.extended else plain, _own_clock(row, case)
     # An extension replaces the policy's own period too, unless that one is firm.
     stands = case.firm or not case.extended
     own_binds = own is not None and stands and own.day < legal.day
     due = own.day if own is not None and own_binds else legal.day
-    lines = [ReckoningLine(day=case.received, words=case.say(mark("Received")), binds=True)]
+    lines = [ReckoningLine(day=case.received, words=case.say(mark("Received")), binds=True, happened=True)]
+    lines += event_lines(law, row, told, counts=case.extended)
     lines += [ReckoningLine(day=one.day, words=one.words, binds=one.binds and not own_binds) for one in legal.lines]
     if own is not None:
         also = own_binds or (own.day == legal.day and stands)
@@ -182,31 +142,42 @@ def _reckon_under(law: Regime, case: _Case, *, strict: bool = True) -> Reckoning
     return Reckoning(
         due=due,
         acknowledge_by=_acknowledge_by(law, row, case),
-        extend_by=legal.first if row.extension else None,
+        extend_by=plain.first if row.extension else None,
         lines=tuple(lines),
         regime=law.id,
         verified=_verified(row, case),
+        stands=any(pause.end is None and pause.stops(row, start_of(row, case)) for pause in case.pauses),
     )
 
 
-def _verified(row: RegimeRow, case: _Case) -> bool:
+def _may_extend(law: Regime, row: RegimeRow, case: Case, first: date, *, strict: bool) -> bool:
+    """Whether an extension counts: the law has one, knows until when, and the person was told in time."""
+    if row.extension is None:
+        if strict:
+            what = f"{law.name} allows no extension for {case.right}."
+            raise BadInput(what, remedy="Answer by the first date, or refuse in part.")
+        return False
+    if row.extension.is_open and case.extended_to is None:
+        if strict:
+            raise BadInput(
+                f"{row.cite} sets no limit to an extension.", remedy="Give the new date that the person was told."
+            )
+        return False
+    return case.extended_on is None or case.extended_on <= first
+
+
+def _verified(row: RegimeRow, case: Case) -> bool:
     return (
         row.verified
-        and (row.pause_verified or not case.pauses)
+        and (row.pause_verified or not any(pause.stops(row, start_of(row, case)) for pause in case.pauses))
         and (row.extension is None or row.extension.verified or not case.extended)
         and (row.acknowledge is None or row.acknowledge.verified)
     )
 
 
-def _start(row: RegimeRow, case: _Case) -> date:
-    return max(case.received, case.identity) if row.begins_at_identity and case.identity else case.received
-
-
-def _legal_clock(law: Regime, row: RegimeRow, case: _Case) -> _Clock:
-    start, law_words = _start(row, case), cite(row.cite, case.language)
+def _legal_clock(law: Regime, row: RegimeRow, case: Case) -> _Clock:
+    start, law_words = start_of(row, case), cite(row.cite, case.language)
     lines: list[ReckoningLine] = []
-    if start > case.received:
-        lines.append(ReckoningLine(day=start, words=case.say(mark("Identity shown, the clock starts")), binds=True))
     if row.at_once:
         lines.append(ReckoningLine(day=start, words=case.say(mark("At once: %(law)s"), law=law_words), binds=True))
         return _Clock(day=start, first=start, lines=tuple(lines))
@@ -228,7 +199,7 @@ def _legal_clock(law: Regime, row: RegimeRow, case: _Case) -> _Clock:
     return _Clock(day=day, first=first, lines=(*lines, *moved))
 
 
-def _extension_end(row: RegimeRow, start: date, base: date, case: _Case) -> tuple[date, str]:
+def _extension_end(row: RegimeRow, start: date, base: date, case: Case) -> tuple[date, str]:
     extension = row.extension
     assert extension is not None
     if extension.to:
@@ -237,16 +208,13 @@ def _extension_end(row: RegimeRow, start: date, base: date, case: _Case) -> tupl
     if extension.by:
         by = extension.by.words(case.language)
         return extension.by.after(base), case.say(mark("Extended by %(period)s"), period=by)
-    if case.extended_to is None:
-        raise BadInput(
-            f"{row.cite} sets no limit to an extension.", remedy="Give the new date that the person was told."
-        )
+    assert case.extended_to is not None
     return case.extended_to, case.say(mark("Extended to the date that was told"))
 
 
-def _paused_and_rolled(day: date, row: RegimeRow, case: _Case) -> tuple[date, list[ReckoningLine]]:
+def _paused_and_rolled(day: date, row: RegimeRow, case: Case) -> tuple[date, list[ReckoningLine]]:
     lines: list[ReckoningLine] = []
-    days = _days_paused(row, case)
+    days = days_paused(row, case)
     if days:
         day += timedelta(days=days)
         lines.append(_waited(day, days, case))
@@ -259,39 +227,24 @@ def _paused_and_rolled(day: date, row: RegimeRow, case: _Case) -> tuple[date, li
     return rolled, lines
 
 
-def _days_paused(row: RegimeRow, case: _Case) -> int:
-    """Days the clock stood still: each day once, however the pauses overlap, and none before the clock began."""
-    if not row.pauses:
-        return 0
-    days: set[date] = set()
-    start = _start(row, case)
-    for pause in case.pauses:
-        end = pause.end or case.today or pause.start
-        day = max(pause.start, start)
-        while day < end:
-            days.add(day)
-            day += timedelta(days=1)
-    return len(days)
-
-
-def _own_clock(row: RegimeRow, case: _Case) -> _Clock | None:
+def _own_clock(row: RegimeRow, case: Case) -> _Clock | None:
     if case.within is Answer.AT_ONCE:
         line = ReckoningLine(day=case.received, words=case.say(mark("The policy promises at once")), binds=True)
         return _Clock(day=case.received, first=case.received, lines=(line,))
     if not isinstance(case.within, Period):
         return None
-    start = case.received if case.firm else _start(row, case)
+    start = case.received if case.firm else start_of(row, case)
     day = case.within.after(start)
     words = case.say(mark("The policy promises %(period)s"), period=case.within.words(case.language))
     lines = [ReckoningLine(day=day, words=words, binds=True)]
-    days = 0 if case.firm else _days_paused(row, case)
+    days = 0 if case.firm else days_paused(row, case)
     if days:
         day += timedelta(days=days)
         lines.append(_waited(day, days, case))
     return _Clock(day=day, first=day, lines=tuple(lines))
 
 
-def _acknowledge_by(law: Regime, row: RegimeRow, case: _Case) -> date | None:
+def _acknowledge_by(law: Regime, row: RegimeRow, case: Case) -> date | None:
     if row.acknowledge is None:
         return None
     if row.acknowledge.business:
@@ -299,7 +252,7 @@ def _acknowledge_by(law: Regime, row: RegimeRow, case: _Case) -> date | None:
     return row.acknowledge.period.after(case.received) if row.acknowledge.period else None
 
 
-def _business_days(start: date, number: int, law: Regime, case: _Case) -> date:
+def _business_days(start: date, number: int, law: Regime, case: Case) -> date:
     country, subdivision = law.home or (case.country, case.subdivision)
     day = start
     while number:
@@ -308,16 +261,16 @@ def _business_days(start: date, number: int, law: Regime, case: _Case) -> date:
     return day
 
 
-def _waited(day: date, days: int, case: _Case) -> ReckoningLine:
+def _waited(day: date, days: int, case: Case) -> ReckoningLine:
     words = case.say(mark("Waited for an answer: + %(period)s"), period=Period(days=days).words(case.language))
     return ReckoningLine(day=day, words=words, binds=True)
 
 
-def _count(period: Period, case: _Case) -> str:
+def _count(period: Period, case: Case) -> str:
     words = period.words(case.language)
     return f"One {words[2:]}" if words.startswith("1 ") and case.language == SOURCE else words
 
 
-def _why_off(day: date, case: _Case) -> str:
+def _why_off(day: date, case: Case) -> str:
     is_weekend = day.weekday() >= _SATURDAY
     return str(format_date(day, "EEEE", locale=case.language)) if is_weekend else case.say(mark("A public holiday"))

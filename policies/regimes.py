@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,21 @@ from policies.clauses import Right
 from policies.periods import Period
 
 _FILE: Final = Path(__file__).with_name("regimes.yaml")
+
+
+class Question(StrEnum):
+    """What a person is asked about: who they are, or what they mean."""
+
+    IDENTITY = "identity"
+    CLARIFICATION = "clarification"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeeRule:
+    """Under which rule a fee may be asked for an unfounded or excessive request; what it does to a clock says its row."""
+
+    cite: str
+    verified: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +54,10 @@ class Acknowledgement:
 
 @dataclass(frozen=True, kw_only=True)
 class RegimeRow:
-    """One clock. `rights` empty: every right that no other row names. One of `clock`, `business`, `at_once` is set."""
+    """One clock. `rights` empty: every right that no other row names. One of `clock`, `business`, `at_once` is set.
+
+    `begins_at_identity`: at the latest of receipt, identity shown and fee paid. `pauses`: what may be asked while the clock
+    stands. `pause_within`: how soon after its start a question has to be asked to stop it; no law has a number for that."""
 
     rights: tuple[Right, ...]
     since: date
@@ -49,7 +68,8 @@ class RegimeRow:
     at_once: bool
     begins_at_identity: bool
     rolls: bool
-    pauses: bool
+    pauses: frozenset[Question]
+    pause_within: Period | None
     pause_verified: bool
     extension: Extension | None
     acknowledge: Acknowledgement | None
@@ -66,6 +86,7 @@ class Regime:
     appeal: str | None
     keep_record: Period | None
     keep_data: str | None
+    fee: FeeRule | None
     rows: tuple[RegimeRow, ...]
 
     def row(self, right: Right, day: date) -> RegimeRow:
@@ -102,7 +123,7 @@ def regime_of_place(country: str | None, subdivision: str | None, offered: Seque
 
 
 def _regime(name: str, data: Mapping[str, Any]) -> Regime:
-    home = data.get("home")
+    home, fee = data.get("home"), data.get("fee")
     return Regime(
         id=name,
         name=data["name"],
@@ -111,6 +132,7 @@ def _regime(name: str, data: Mapping[str, Any]) -> Regime:
         appeal=data.get("appeal"),
         keep_record=_period(data.get("keep_record")),
         keep_data=data.get("keep_data"),
+        fee=FeeRule(**fee) if fee else None,
         rows=tuple(_row(row) for row in data["rows"]),
     )
 
@@ -127,7 +149,8 @@ def _row(data: Mapping[str, Any]) -> RegimeRow:
         at_once=data.get("at_once", False),
         begins_at_identity=data.get("begins") == "identity",
         rolls=data.get("roll", False),
-        pauses=data.get("pause", False),
+        pauses=frozenset(Question(about) for about in data.get("pause", ())),
+        pause_within=_period(data.get("pause_within")),
         pause_verified=data.get("pause_verified", True),
         extension=_extension(extension) if extension else None,
         acknowledge=_acknowledgement(acknowledge) if acknowledge else None,

@@ -12,7 +12,7 @@ from policies.clauses import KINDS, Action, Clause, NoticeChannel, NoticeClause,
 from policies.documents import DocumentRefused, parse_document
 from policies.lint import Finding, Level, lint, refusals
 from policies.periods import Period
-from policies.prose import render, render_html, render_text
+from policies.prose import render, render_text
 from tests.policy_texts import logs_for, policy, policy_text
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "gateway" / "policy.md"
@@ -228,7 +228,7 @@ def test_a_value_is_never_read_as_markdown_or_html() -> None:
     """What a clause holds is printed as it is: in text, in code, in a table and in a link."""
     clause = "{id: sly, kind: pledge, says: '<script>*a*|[x](javascript:1) `b`', owner: legal, review: P1Y}"
     body = 'It: {{ clause("sly").says }} and `{{ clause("sly").says }}`\n\n|a|b|\n|-|-|\n|{{ clause("sly").says }}|c|\n'
-    soup = BeautifulSoup(render_html(policy(clause, body=body), in_force=None), "html.parser")
+    soup = BeautifulSoup(render(policy(clause, body=body), in_force=None).html, "html.parser")
     assert soup.find("script") is None
     assert soup.find("a") is None
     assert soup.get_text().count("<script>*a*|[x](javascript:1) `b`") == 3
@@ -241,7 +241,7 @@ def test_html_and_strange_links_in_prose_do_not_reach_the_page() -> None:
         '<img src=x onerror=alert(1)> <a href="javascript:x">x</a> [a](javascript:alert(1)) [b](data:text/html,x)\n\n'
         '[c]({{ clause("groq").tell }}) [d](https://example.org "t") ![i](https://example.org/x.png)'
     )
-    soup = BeautifulSoup(render_html(policy(EVERY_KIND[11], body=body), in_force=None), "html.parser")
+    soup = BeautifulSoup(render(policy(EVERY_KIND[11], body=body), in_force=None).html, "html.parser")
     assert soup.find("img") is None
     assert {link["href"] for link in soup.find_all("a") if link.get("href")} == {
         "mailto:privacy@groq.example",
@@ -365,7 +365,7 @@ def test_the_example_policy_is_read_and_refused_in_nothing() -> None:
     """The policy that ships with the example stands up to its own lint, and its periods are its clauses'."""
     document = parse_document(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.name)
     assert not said(refusals(lint(document)))
-    soup = BeautifulSoup(render_html(document, in_force=date(2026, 1, 1), version=1), "html.parser")
+    soup = BeautifulSoup(render(document, in_force=date(2026, 1, 1), version=1).html, "html.parser")
     assert "30 days" in soup.get_text()
     assert "12 months" in soup.get_text()
     assert "{{" not in soup.get_text()

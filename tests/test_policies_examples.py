@@ -29,7 +29,7 @@ from policies.clauses import (
 from policies.documents import Alias, AliasPage, Document, parse_document
 from policies.lint import Level, lint, refusals
 from policies.periods import Period
-from policies.prose import render_html, render_text
+from policies.prose import render, render_text
 from policies.translations import read_family
 from policies.versions import VersionState
 from tests.policy_house import House
@@ -74,7 +74,7 @@ def bearers(document: Document) -> dict[str, set[str]]:
 
 
 def text_of(name: str) -> str:
-    html = render_html(example(name), in_force=date(2027, 1, 2), version=1)
+    html = render(example(name), in_force=date(2027, 1, 2), version=1).html
     return " ".join(BeautifulSoup(html, "html.parser").get_text(" ").split())
 
 
@@ -275,7 +275,7 @@ def test_kepts_own_policy_says_how_long_each_thing_it_collects_is_kept() -> None
 @pytest.mark.parametrize("name", [*FIVE, "kept", "ccr.de"])
 def test_an_example_reads_as_a_page(name: str) -> None:
     """A table of contents' worth of headings, sentences that end, and nothing of the template left."""
-    soup = BeautifulSoup(render_html(example(name), in_force=date(2027, 1, 2), version=1), "html.parser")
+    soup = BeautifulSoup(render(example(name), in_force=date(2027, 1, 2), version=1).html, "html.parser")
     assert len(soup.find_all("h2")) >= 7
     text = soup.get_text()
     for trace in ("{{", "}}", "**", "_log", "by_law", "\ue000"):

@@ -27,7 +27,7 @@ from policies.importing import Draft, Givens, draft
 from policies.lint import lint
 from policies.periods import Period
 from policies.plain_texts import BlockKind, PlainText, read_markdown, read_plain, split_sentences
-from policies.prose import render_html, render_text
+from policies.prose import render, render_text
 
 DATA = Path(__file__).parent / "data" / "policies"
 PUBLISHED = ("ccr", "crouter", "corouter", "self-hosted-proxy", "ai-max")
@@ -175,7 +175,7 @@ def test_a_long_real_policy_is_drafted_within_two_seconds_and_can_be_linted(path
     document = parse_document(made.document, path.name)
     assert document.clauses
     if path in NEWEST:
-        assert render_html(document, in_force=None)
+        assert render(document, in_force=None).html
         assert lint(document)
 
 
@@ -198,7 +198,7 @@ def test_a_period_in_a_real_policy_is_read_with_its_role() -> None:
 def test_a_draft_of_a_published_policy_can_be_read_linted_and_rendered(name: str) -> None:
     """With what the text does not say given, the head is valid, and what lint refuses is only what the text leaves open."""
     document = parse_document(draft_of(published(name)).document, name)
-    assert render_html(document, in_force=None)
+    assert render(document, in_force=None).html
     refused = [one.what for one in lint(document) if one.level == "refused"]
     open_ended = ("without a period", "no clause says how long", "no time to be answered in", "holds the address", "holds the recipient Anthropic",
                   "exception", "both", "period of its own", "hidden", "unreadable")  # fmt: skip
@@ -364,7 +364,7 @@ def test_template_marks_in_an_imported_text_are_words_and_nothing_else() -> None
         draft(text, Givens(controller="E", country="DE", timezone="Europe/Berlin", email="e@e.example")).document,
         "odd.md",
     )
-    assert "{{ 7 * 7 }}" in render_html(document, in_force=None)
+    assert "{{ 7 * 7 }}" in render(document, in_force=None).html
 
 
 def test_sentences_end_where_readers_end_them() -> None:
@@ -460,7 +460,7 @@ def test_any_page_is_drafted_into_a_document_that_can_be_read(pieces: list[str])
     """However broken the HTML is, the draft of it parses and shows: nothing in a page can break the document."""
     page = f"<html><body><h1>Privacy Policy</h1><p>We keep request logs for 30 days.</p>{''.join(pieces)}</body></html>"
     document = parse_document(draft(read_plain(page, "page.html"), GIVENS).document, "page")
-    assert render_html(document, in_force=None)
+    assert render(document, in_force=None).html
 
 
 def test_a_page_nested_without_end_makes_no_endless_document() -> None:

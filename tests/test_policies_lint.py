@@ -10,7 +10,7 @@ from core.errors import BadInput
 from core.lined_yaml import YamlRefused, load_lined
 from policies.documents import DocumentRefused, parse_document
 from policies.lint import CALENDAR, Level, lint
-from policies.prose import render_html, render_text
+from policies.prose import render, render_text
 from stores.periods import PERIODS
 from tests.policy_texts import policy, policy_text
 
@@ -357,7 +357,7 @@ def test_html_and_scripts_in_the_prose_are_text_on_the_page() -> None:
         f"## <script>alert(1)</script>\n\n{CITE}<svg/onload=alert(2)><iframe src=x></iframe>\n\n<style>*{{}}</style>\n\n"
         "|a|b|\n|-|-|\n|<img src=x onerror=alert(3)>|<a href='javascript:alert(4)'>c</a>|\n\n[d](JaVaScRiPt:alert(5))\n"
     ).replace("{}", "")
-    soup = BeautifulSoup(render_html(policy(LOGS, body=body), in_force=None), "html.parser")
+    soup = BeautifulSoup(render(policy(LOGS, body=body), in_force=None).html, "html.parser")
     assert not soup.find_all(["script", "svg", "iframe", "style", "img"])
     assert not soup.find_all("a", href=True)
     assert "alert(3)" in soup.get_text()

@@ -11,8 +11,8 @@ from core.errors import BadInput, NotFound
 from policies.authorities import authority_for
 from policies.clauses import Answer, Right
 from policies.periods import Period
-from policies.reckoning import Pause, Reckoning, is_working_day, reckon
-from policies.regimes import all_regimes, regime, regime_of_place
+from policies.reckoning import Fee, Pause, Reckoning, is_working_day, reckon
+from policies.regimes import Question, all_regimes, regime, regime_of_place
 
 THIRTY = Period(days=30)
 
@@ -119,6 +119,9 @@ def test_an_unknown_regime_takes_the_earliest_of_the_policys() -> None:
     assert (found.due, found.regime) == (day("2026-07-16"), "lgpd")
     assert found.acknowledge_by == day("2026-07-16")
     assert {line.words for line in found.lines if not line.binds} == {"GDPR would be later", "CCPA would be later"}
+    asked = [Pause(start=day("2026-07-02"))]
+    assert at("2026-07-01", regime=None, candidates=["gdpr"], pauses=asked, today=day("2026-07-04")).stands
+    assert not at("2026-07-01", regime=None, candidates=["gdpr", "lgpd"], pauses=asked).stands
     extended = at("2026-07-01", regime=None, candidates=["lgpd", "swiss", "gdpr"], extended=True)
     assert extended.due == day("2026-07-16")
 
@@ -200,3 +203,101 @@ def test_each_country_of_the_gdpr_has_an_authority_to_complain_to() -> None:
     assert swiss is not None
     assert swiss.countries[0] == "CH"
     assert authority_for("US", "CA") is None
+
+
+def test_a_question_stops_a_clock_only_where_the_law_knows_it_and_in_time() -> None:
+    """Who somebody is stops the clock of the EU, begins that of the UK, and does nothing in California; asked weeks later
+    it stops none. What `kept due` is told was a pause is one."""
+    identity: dict[str, Any] = {"about": Question.IDENTITY, "start": day("2026-03-10"), "end": day("2026-03-13")}
+    assert at("2026-03-05", pauses=[Pause(**identity)]).due == day("2026-04-08")
+    assert at("2026-03-05", regime="uk_gdpr", country="GB", pauses=[Pause(**identity)]).due == day("2026-04-13")
+    assert at("2026-07-01", regime="ccpa", pauses=[Pause(start=day("2026-07-02"))]).due == day("2026-08-15")
+    late: dict[str, Any] = {"start": day("2026-03-25"), "end": day("2026-03-30")}
+    assert at("2026-03-05", pauses=[Pause(**late)]).due == day("2026-04-07")
+    assert at("2026-03-05", pauses=[Pause(**late, prompt=True)]).due == day("2026-04-10")
+
+
+def test_an_extension_counts_where_it_was_told_in_time() -> None:
+    """By its day it is judged under whatever law the request is under; one that is told late, or where there is none, moves
+    nothing and is no error."""
+    assert at("2026-03-05", extended_on=day("2026-04-07")).due == day("2026-06-05")
+    assert at("2026-03-05", extended_on=day("2026-04-08")).due == day("2026-04-07")
+    assert at("2026-03-05", regime="quebec", extended_on=day("2026-03-06")).due == day("2026-04-04")
+    assert at("2026-03-05", regime="swiss", extended_on=day("2026-03-06")).due == day("2026-04-04")
+    told = {"extended_on": day("2026-03-06"), "extended_to": day("2026-05-04")}
+    assert at("2026-03-05", regime="swiss", **told).due == day("2026-05-04")
+
+
+def test_in_the_uk_the_clock_begins_with_the_payment_of_a_fee() -> None:
+    """The latest of receipt, identity and payment; one that was announced after the first day holds up nothing."""
+    uk: dict[str, Any] = {"regime": "uk_gdpr", "country": "GB"}
+    paid = Fee(asked=day("2026-03-09"), paid=day("2026-03-16"))
+    assert at("2026-03-05", fee=paid, **uk).due == day("2026-04-16")
+    assert at("2026-03-05", fee=Fee(asked=day("2026-03-09")), today=day("2026-03-20"), **uk).due == day("2026-04-20")
+    assert at("2026-03-05", fee=Fee(asked=day("2026-04-09")), today=day("2026-04-20"), **uk).due == day("2026-04-06")
+    assert at("2026-03-05", fee=paid).due == day("2026-04-07")
+
+
+SPANS = st.tuples(st.integers(0, 60), st.one_of(st.none(), st.integers(0, 60)), st.sampled_from(Question))
+EVENTS = st.fixed_dictionaries(
+    {
+        "regime": st.sampled_from(list(all_regimes())),
+        "right": st.sampled_from(["access", "deletion", "opt_out", "appeal"]),
+        "received": st.dates(date(2021, 1, 1), date(2034, 1, 1)),
+        "identity": st.one_of(st.none(), st.integers(0, 30)),
+        "questions": st.lists(SPANS, max_size=3),
+        "fee": st.one_of(st.none(), st.tuples(st.integers(0, 40), st.one_of(st.none(), st.integers(0, 30)))),
+        "extended": st.one_of(st.none(), st.integers(0, 120)),
+        "promise": st.one_of(st.none(), st.integers(1, 90)),
+        "firm": st.booleans(),
+        "today": st.integers(0, 150),
+    }
+)
+
+
+def reckoned(case: dict[str, Any], **more: Any) -> Reckoning:
+    """A case of the strategies, reckoned; its numbers are days after receipt."""
+    first: date = case["received"]
+
+    def after(days: int | None, start: date = first) -> date | None:
+        return None if days is None else start + timedelta(days=days)
+
+    pauses = [Pause(start=begun, end=after(lasts, begun), about=about) for asked, lasts, about in case["questions"]
+              if (begun := first + timedelta(days=asked))]  # fmt: skip
+    fee = case["fee"] and Fee(
+        asked=(asked := first + timedelta(days=case["fee"][0])), paid=after(case["fee"][1], asked)
+    )
+    given: dict[str, Any] = {
+        "regime": case["regime"], "right": case["right"], "identity": after(case["identity"]), "pauses": pauses,
+        "fee": fee, "extended_on": after(case["extended"]), "extended_to": after(case["extended"] and case["extended"] + 90),
+        "within": Period(days=case["promise"]) if case["promise"] else Answer.BY_LAW, "firm": case["firm"],
+        "today": after(case["today"]),
+    }  # fmt: skip
+    return at(first.isoformat(), **(given | more))
+
+
+@given(case=EVENTS)
+def test_the_same_events_give_the_same_day_and_never_a_later_one_than_the_law(case: dict[str, Any]) -> None:
+    """A pure function: nothing but the events is looked at, in whatever order they are given; a policy's own promise can
+    only make it earlier, and the day that is due is one that the reckoning's lines give and that binds."""
+    found = reckoned(case)
+    turned = case | {"questions": case["questions"][::-1]}
+    assert (found.due, found.extend_by, found.stands) == (
+        reckoned(turned).due, reckoned(turned).extend_by, reckoned(turned).stands,
+    )  # fmt: skip
+    assert found.due <= reckoned(case, within=Answer.BY_LAW).due
+    assert found.due in [line.day for line in found.lines if line.binds]
+    assert found.due >= case["received"]
+
+
+@given(case=EVENTS, asked=st.integers(0, 60), waited=st.integers(0, 40))
+def test_no_question_and_no_extension_hurries_an_answer(case: dict[str, Any], asked: int, waited: int) -> None:
+    """One more question moves the day by no more than its days and the roll, or leaves it; in California it leaves it. An
+    extension never gives an earlier day."""
+    one = case | {"questions": case["questions"][:1], "extended": None}
+    more = one | {"questions": [*one["questions"], (asked, waited, Question.CLARIFICATION)]}
+    moved = (reckoned(more).due - reckoned(one).due).days
+    assert moved >= 0
+    assert one["regime"] != "ccpa" or not moved
+    for told in (1, 20, 200):
+        assert reckoned(one | {"extended": told}).due >= reckoned(one).due

@@ -144,3 +144,54 @@ def test_yaml_that_unfolds_without_end_is_stopped(tmp_path: Path) -> None:
     layers = ["a0: &a0 [1,1,1,1,1,1,1,1,1]"] + [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
     with pytest.raises(BadInput, match="unfolds"):
         load_settings(write(tmp_path, "\n".join(layers)))
+
+
+def test_the_points_of_reminding_are_read_and_have_a_default(tmp_path: Path) -> None:
+    """Rule: `requests` says how many days before its due date a request is brought to mind, and who comes after."""
+    plain = load_settings(write(tmp_path, GOOD)).requests
+    assert plain.remind == (timedelta(days=7), timedelta(days=2), timedelta(0))
+    assert plain.fallback == ()
+    assert plain.cool_off == timedelta(days=7)
+    said = load_settings(
+        write(tmp_path, GOOD + "requests: {remind: [0d, 14d], fallback: [lead@example.com], cool_off: 3d}\n")
+    ).requests
+    assert said.remind == (timedelta(days=14), timedelta(0))
+    assert said.fallback == ("lead@example.com",)
+    assert said.cool_off == timedelta(days=3)
+
+
+def test_what_is_wrong_with_requests_is_named_with_its_line_and_what_is_allowed(tmp_path: Path) -> None:
+    """Rule: a point that is no whole number of days, twice the same, no mailbox, or an unknown key is refused, together."""
+    text = GOOD + "requests:\n  remind: [7d, 3h, 7d]\n  fallback: [nobody]\n  cool_off: 1w\n  chase: true\n"
+    first = len(GOOD.splitlines()) + 1
+    said = refusal(tmp_path, text)
+    assert f":{first + 2}: requests.fallback.0: found 'nobody'. Not a valid email address." in said
+    assert f":{first + 4}: requests.chase: this version knows no such key." in said
+    said = refusal(tmp_path, text.replace("nobody", "lead@example.com").replace("  chase: true\n", ""))
+    assert f":{first + 1}: requests.remind.1: found '3h'. Write whole days from 0d to 999d, such as 7d." in said
+    assert f":{first + 1}: requests.remind.2: found '7d' twice. Write each day once." in said
+    assert f":{first + 3}: requests.cool_off: found '1w'. Write whole days" in said
+
+
+def test_what_proves_somebody_is_read_and_refused_with_its_line(tmp_path: Path) -> None:
+    """A contact that is changed names a field that identifies and an event of its collection; a point is one of those known."""
+    more = (
+        "    identifies: {email: email}\n"
+        "    events: {email_changed: changed_at}\n"
+        "    contact: {field: email, changed: email_changed, before: former}\n"
+        "    fields: {name: {proof: name}}\n"
+    )
+    text = GOOD.replace("    identifies: {email: email}\n", more)
+    accounts = load_settings(write(tmp_path, text)).collections[0]
+    assert accounts.contact is not None
+    assert (accounts.contact.field, accounts.contact.changed.name, accounts.contact.before) == (
+        "email",
+        "changed_at",
+        "former",
+    )
+    assert accounts.fields["name"].proof == "name"
+    said = refusal(tmp_path, text.replace("field: email, changed: email_changed", "field: mail, changed: moved"))
+    assert "found 'mail'. Write a field of `identifies`: email." in said
+    assert "found 'moved'. Write an event of this collection: email_changed." in said
+    assert "Must be one of" in refusal(tmp_path, text.replace("proof: name", "proof: shoe_size"))
+    assert "collections.0.contact" in refusal(tmp_path, text.replace("changed: email_changed, ", ""))
