@@ -176,6 +176,8 @@ def wire(
         packages=settings.var / "packages",
         secret=secret,
         languages=settings.service.languages,
+        settings=settings.requests,
+        alerts=settings.alerts.mail,
     )
     requests = Requests(desk, Reading(database, clock, ledger, leases, plans))
     return Services(

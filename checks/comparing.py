@@ -72,6 +72,7 @@ def named_fields(collection: CollectionSettings) -> frozenset[str]:
     times = [collection.time, *collection.events.values()]
     names = [one.name for one in times if one] + [*collection.fields, *collection.identifies.values()]
     names += [reference.field for reference in collection.person]
+    names += [collection.contact.before] if collection.contact and collection.contact.before else []
     return frozenset(name.partition(_ARROW)[0] for name in names)
 
 

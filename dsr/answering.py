@@ -1,6 +1,6 @@
 """From an approved plan to the answer: the copy, the deletion read back, the refusal, and that nothing was found."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -12,10 +12,15 @@ from core.errors import BadInput, Conflict, KeptError, NotFound, Unreachable, Wa
 from core.leases import Leases
 from core.outbox import Event
 from core.words import long_day, size
-from dsr.desk import SYSTEM, Desk, find_ticket
+from dsr.answer_drafts import AnswerDrafts
+from dsr.answer_words import MAILS, Kind
+from dsr.certificates import Certificates
+from dsr.correcting import corrected
+from dsr.desk import SYSTEM, Desk, find_ticket, read_events
 from dsr.grounds import find_ground
-from dsr.intake import CARRIED_OUT
+from dsr.intake import ALSO_BY_HAND, CARRIED_OUT
 from dsr.outcome_lines import (
+    Line,
     Reader,
     asked_for_copies,
     asked_to_delete,
@@ -26,8 +31,12 @@ from dsr.outcome_lines import (
     stay_line,
     title_of,
 )
-from dsr.package import Packages, authority_of
+from dsr.package import Packages
+from dsr.parts import end_of, read_parts, refused_lines, without_refused
 from dsr.planning import holds_nothing, stays_in
+from dsr.proof_standing import require_shown
+from dsr.redactions import UndecidedFindings
+from dsr.retries import GAVE_UP, MOST_TRIES, count_tries, so_far
 from dsr.states import ENDS, State, require_move
 from dsr.tables import TicketRow
 from plans.build_request import READ_RIGHTS
@@ -56,6 +65,8 @@ class Answering:
     def __init__(self, desk: Desk, packages: Packages) -> None:
         self._desk = desk
         self._packages = packages
+        self._texts = AnswerDrafts(desk)
+        self._certificates = Certificates(desk)
 
     def run(self, ref: str, *, by: str = SYSTEM, on_progress: Progress | None = None) -> State:
         """Carry out an approved request, or what is left of it, and answer. Run again after a crash it goes on.
@@ -71,10 +82,12 @@ class Answering:
 
     def _carry_out(self, ref: str, by: str, on_progress: Progress | None) -> State:
         ticket = self._begin(ref, by)
+        right = Right(ticket.right)
         work: Callable[[TicketRow, str, Progress | None], None] = (
-            self._copy if Right(ticket.right) in READ_RIGHTS else self._delete
+            self._copy if right in READ_RIGHTS else self._correct if right is Right.CORRECTION else self._delete
         )
         try:
+            self._require_shown(ref)
             work(ticket, by, on_progress)
         except WaitsForPerson as lapsed:
             self._give_back(ref, State.PLANNED, str(lapsed))
@@ -84,12 +97,21 @@ class Answering:
         except OpenWork as waits:  # nothing to try again: the answer to the last task takes it up
             self._give_back(ref, State.PARTLY_DONE, waits.message, kind="waits")
             return State.PARTLY_DONE
+        except UndecidedFindings as waits:  # nor here: the operator's decision takes it up
+            self._give_back(ref, State.PARTLY_DONE, waits.message, kind="texts")
+            return State.PARTLY_DONE
         except KeptError as error:
             self._give_back(ref, State.PARTLY_DONE, str(error))
+            if self._state(ref) is State.PLANNED:  # its approval was taken back meanwhile: nothing is tried again
+                return State.PLANNED
             raise NotDone(
                 f"Request {ticket.ref} is partly done: {error.message}", remedy="It is tried again by itself."
             ) from error
-        return State.ANSWERED
+        return self._state(ref)
+
+    def _state(self, ref: str) -> State:
+        with self._desk.database.read() as session:
+            return State(find_ticket(session, ref).state)
 
     def handle_run(self, event: Event) -> None:
         """The outbox's handler for the kind `request.run`; a ticket that is closed or needs a person is let be."""
@@ -102,6 +124,20 @@ class Answering:
             self.run(ref)
         except WaitsForPerson as waits:
             log.info("request.waits", ref=ref, reason=waits.message)
+        except NotDone:
+            if not self._give_up(ref):
+                raise  # the outbox tries again, later each time
+
+    def _give_up(self, ref: str) -> bool:
+        """After the last try the ticket waits for an operator, and says so."""
+        with self._desk.database.begin() as session:
+            ticket = find_ticket(session, ref, lock=True)
+            tries = count_tries(read_events(session, ticket))
+            if tries < MOST_TRIES:
+                return False
+            self._desk.note_event(session, ticket, GAVE_UP, by=SYSTEM, why=f"{tries} tries")
+            self._desk.record(session, ticket, "request.gave_up", by=SYSTEM, private={"tries": tries})
+        return True
 
     def refuse(self, ref: str, *, by: str, ground: str, reason: str) -> None:
         """Refuse with a ground of the regime and the operator's own words; the person is told both, and where to complain."""
@@ -117,15 +153,8 @@ class Answering:
             ticket.outcome = {**ticket.outcome, "ground": found.id, "cite": found.cite}
             desk.move(session, ticket, State.REFUSED, by=by, why=found.sentence(SOURCE))
             desk.write(session, ticket, direction="note", author=by, body=words)
-            desk.mail(
-                session,
-                ticket,
-                "request_refused",
-                reason=words,
-                ground=found.sentence(ticket.language),
-                authority=self._authority(session, ticket),
-                link=self._link(ticket),
-            )
+            rule = found.sentence(ticket.language)
+            self._answer(session, ticket, Kind.REFUSED, {"rule": rule}, reason=words, ground=rule)
 
     def answer_by_hand(self, ref: str, *, by: str, words: str) -> None:
         """Answer a right that no plan carries out, once somebody did it: the person gets the operator's words by mail
@@ -139,17 +168,12 @@ class Answering:
         with desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
             _require_by_hand(ticket)
-            ticket.outcome = {**ticket.outcome, "by_hand": said}
-            desk.move(session, ticket, State.ANSWERED, by=by)
+            parts = read_parts(desk, session, ticket)
+            refused = refused_lines(parts, (), ticket.language)
+            ticket.outcome = {**ticket.outcome, "by_hand": said, "refused": refused}
+            desk.move(session, ticket, end_of(parts), by=by)
             desk.record(session, ticket, "request.answered_by_hand", by=by, private={"words_mark": desk.mark(said)})
-            desk.mail(
-                session,
-                ticket,
-                "answered_by_hand",
-                words=said,
-                authority=self._authority(session, ticket),
-                link=self._link(ticket),
-            )
+            self._answer(session, ticket, Kind.BY_HAND, {}, words=said)
 
     def answer_nothing_found(self, ref: str, *, by: str, looked_by_hand: str = "") -> None:
         """Answer that nothing is held: only after proof and a plan that looked everywhere and found nothing.
@@ -171,14 +195,7 @@ class Answering:
             if ticket.plan_id != view.plan.id:
                 raise Conflict(f"Request {ticket.ref} has a new plan.", remedy="Look at it first.")
             desk.move(session, ticket, State.NOTHING_FOUND, by=by, why=looked_by_hand.strip())
-            desk.mail(
-                session,
-                ticket,
-                "nothing_found",
-                searched=int(ticket.outcome.get("searched", 0)),
-                link=self._link(ticket),
-                authority=self._authority(session, ticket),
-            )
+            self._answer(session, ticket, Kind.NOTHING_FOUND, {})
 
     def _begin(self, ref: str, by: str) -> TicketRow:
         with self._desk.database.begin() as session:
@@ -187,11 +204,19 @@ class Answering:
                 self._desk.move(session, ticket, State.RUNNING, by=by)
             return ticket
 
+    def _require_shown(self, ref: str) -> None:
+        # Since the approval the regime may ask for more, or a former address may have stopped it.
+        with self._desk.database.read() as session:
+            require_shown(self._desk, session, find_ticket(session, ref))
+
     def _give_back(self, ref: str, state: State, why: str, *, kind: str = "state") -> None:
         with self._desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
-            if State(ticket.state) is State.RUNNING:
-                self._desk.move(session, ticket, state, by=SYSTEM, why=why, kind=kind)
+            if State(ticket.state) is not State.RUNNING:
+                return
+            if state is State.PARTLY_DONE and Right(ticket.right) not in READ_RIGHTS:
+                ticket.outcome = {**ticket.outcome, "so_far": so_far(self._view(ticket))}
+            self._desk.move(session, ticket, state, by=SYSTEM, why=why, kind=kind)
 
     def _copy(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
         desk, view = self._desk, self._view(ticket)
@@ -201,27 +226,24 @@ class Answering:
             asked = desk.plans.run(view.plan.id, actor=by, on_progress=on_progress)
             _require_through(asked, PlanState.DONE, PlanState.PLANNED)
             view = self._view(ticket)
-        beyond = [beyond_line(stay, reader) for stay in stays_in(view.preview)] if view.preview else []
+        stays = stays_in(view.preview) if view.preview else ()
+        beyond = [beyond_line(stay, reader) for stay in without_refused(stays)]
         beyond += [*asked_for_copies(view, reader), *gone_on_without(view)]
-        made = self._packages.make(ticket, document, view.plan.gaps, left_out=beyond, actor=by)
+        refused = self._refused(ticket, stays)
+        made = self._packages.make(
+            ticket, document, view.plan.gaps, left_out=[*refused, *beyond], actor=by, on_progress=on_progress
+        )
+        beyond += [dict(line) for line in made.taken_out]
         rows = {one.collection: one.rows for one in made.held}
         with desk.database.begin() as session:
             session.add(made.row)
             ticket = self._running(session, ticket.ref)
             gaps = gap_lines(view.plan.gaps, reader)
             outcome = {"rows": rows, "gaps": gaps, "kept": [*beyond, *gaps], "package": made.row.id}
-            self._close(session, ticket, outcome, by)
+            self._close(session, ticket, {**outcome, "refused": refused}, by)
             zone = document.controller.timezone
-            desk.mail(
-                session,
-                ticket,
-                "package_ready",
-                link=desk.page_link(ticket),
-                expires=long_day(day_in(made.row.expires_at, zone), ticket.language),
-                size=size(made.row.size, ticket.language),
-                in_part=Right(ticket.right) is Right.PORTABILITY,
-                authority=self._authority(session, ticket),
-            )
+            expires = long_day(day_in(made.row.expires_at, zone), ticket.language)
+            self._answer(session, ticket, Kind.COPY, {"size": size(made.row.size, ticket.language)}, expires=expires)
 
     def _delete(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
         desk, view = self._desk, self._view(ticket)
@@ -231,32 +253,61 @@ class Answering:
             reader = self._reader(session, ticket)
         # As they were counted for the approval: once the account is gone, what stays cannot be found through it.
         stays = stays_in(view.preview) if view.preview else ()
-        kept = [*left_lines(result.steps, reader), *(stay_line(one, reader) for one in stays if one["basis"] != "hold")]
+        refused = self._refused(ticket, stays)
+        stays = tuple(one for one in without_refused(stays) if one["basis"] != "hold")
+        kept = [*left_lines(result.steps, reader), *(stay_line(one, reader) for one in stays)]
         view = self._view(ticket)
         kept += [*gone_on_without(view), *gap_lines(view.plan.gaps, reader)]
         asked = asked_to_delete(view, reader)
         with desk.database.begin() as session:
             ticket = self._running(session, ticket.ref)
             rows = self._deleted(ticket, result.steps)
-            self._close(session, ticket, {"rows": rows, "kept": kept, "asked": asked}, by)
+            self._close(session, ticket, {"rows": rows, "kept": kept, "asked": asked, "refused": refused}, by)
             zone = desk.document(session, ticket).controller.timezone
-            desk.mail(
+            self._certificates.schedule(session, ticket)
+            done_on = long_day(day_in(desk.clock.now(), zone), ticket.language)
+            self._answer(
                 session,
                 ticket,
-                "deletion_done",
+                Kind.DELETED,
+                {"day": done_on},
                 items=[{"title": title_of(name), "count": count} for name, count in rows.items() if count],
                 asked=asked,
                 kept_back=kept,
-                done_on=long_day(day_in(desk.clock.now(), zone), ticket.language),
-                link=self._link(ticket),
-                authority=self._authority(session, ticket),
+            )
+
+    def _correct(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
+        desk = self._desk
+        result = desk.plans.run(self._view(ticket).plan.id, actor=by, on_progress=on_progress)
+        _require_through(result, PlanState.DONE)
+        view = self._view(ticket)
+        with desk.database.read() as session:
+            reader = self._reader(session, ticket)
+        refused = self._refused(ticket, stays_in(view.preview) if view.preview else ())
+        with desk.database.begin() as session:
+            ticket = self._running(session, ticket.ref)
+            rows = self._deleted(ticket, result.steps)
+            outcome = corrected(desk, session, ticket, view, steps=result.steps, rows=rows, reader=reader)
+            self._close(session, ticket, {**outcome, "refused": refused}, by)
+            zone = desk.document(session, ticket).controller.timezone
+            self._answer(
+                session,
+                ticket,
+                Kind.CORRECTED,
+                {"day": long_day(day_in(desk.clock.now(), zone), ticket.language)},
+                items=outcome["corrected"],
+                asked=outcome["asked"],
+                kept_back=outcome["kept"],
             )
 
     def _deleted(self, ticket: TicketRow, steps: tuple[StepResult, ...]) -> dict[str, int]:
-        """Records deleted in each collection, by this plan and by those that failed before it."""
+        """Records deleted, or put right, in each collection, by this plan and by those that failed before it."""
         rows: dict[str, int] = {}
-        earlier = [self._desk.plans.load(one).steps for one in ticket.outcome.get("plans", []) if one != ticket.plan_id]
-        for step in (one for steps_of in (*earlier, steps) for one in steps_of):
+        views = {one: self._desk.plans.load(one) for one in (*ticket.outcome.get("plans", []), ticket.plan_id) if one}
+        # What leads to the person went from these; the records themselves stay, and the answer says so among those.
+        stay = {step.id for view in views.values() for step in view.plan.steps if step.deed is StepDeed.ANONYMISE}
+        earlier = [view.steps for one, view in views.items() if one != ticket.plan_id]
+        for step in (one for steps_of in (*earlier, steps) for one in steps_of if one.step_id not in stay):
             rows[step.collection] = rows.get(step.collection, 0) + step.rows
         return rows
 
@@ -266,9 +317,14 @@ class Answering:
         return ticket
 
     def _close(self, session: Session, ticket: TicketRow, outcome: Mapping[str, Any], by: str) -> None:
-        ticket.outcome = {**ticket.outcome, **outcome}
-        self._desk.move(session, ticket, State.ANSWERED, by=by)
+        known = {name: value for name, value in ticket.outcome.items() if name != "so_far"}
+        ticket.outcome = {**known, **outcome}
+        self._desk.move(session, ticket, end_of(read_parts(self._desk, session, ticket)), by=by)
         self._desk.record(session, ticket, "request.outcome_told", by=by, private=dict(outcome))
+
+    def _refused(self, ticket: TicketRow, stays: Iterable[Mapping[str, Any]]) -> list[Line]:
+        with self._desk.database.read() as session:
+            return refused_lines(read_parts(self._desk, session, ticket), stays, ticket.language)
 
     def _view(self, ticket: TicketRow) -> PlanView:
         if ticket.plan_id is None:
@@ -285,9 +341,11 @@ class Answering:
             )
         return view
 
-    def _link(self, ticket: TicketRow) -> str:
-        # The page opens with a code to the proven address; without proof there is none to offer.
-        return self._desk.page_link(ticket) if ticket.identity_at else ""
+    def _answer(self, session: Session, ticket: TicketRow, kind: Kind, facts: Mapping[str, str], **given: Any) -> None:
+        """Queue the mail of an answer. `facts`: what stands within its text; `given`: what its other parts show."""
+        refused = ticket.outcome.get("refused", [])
+        variables = {**self._texts.variables(session, ticket, kind, facts), "refused": refused}
+        self._desk.mail(session, ticket, MAILS[kind], **{**variables, **given})
 
     def _reader(self, session: Session, ticket: TicketRow) -> Reader:
         desk = self._desk
@@ -297,13 +355,9 @@ class Answering:
             translated=desk.words_of(session, ticket),
         )
 
-    def _authority(self, session: Session, ticket: TicketRow) -> dict[str, str] | None:
-        found = authority_of(ticket, self._desk.document(session, ticket))
-        return vars(found) if found else None
-
 
 def _require_by_hand(ticket: TicketRow) -> None:
-    if Right(ticket.right) in CARRIED_OUT:
+    if Right(ticket.right) in CARRIED_OUT - ALSO_BY_HAND:
         raise Conflict(
             f"Request {ticket.ref} asks for {ticket.right}, which a plan carries out.", remedy="Make its plan."
         )

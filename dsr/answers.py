@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from core.catalogue import SOURCE, catalogue, mark
 from core.words import long_day, records
+from dsr.complaints import Authority
 from dsr.outcome_lines import say_plainly
 from dsr.words import say_right
 from plans.plan import Gap
-from policies.clause_words import describe_clause, join, plain, said
+from policies.clause_words import describe_clause, join, plain, said, titled
 from policies.clauses import (
     Clause,
     CollectsClause,
@@ -21,6 +22,7 @@ from policies.clauses import (
     RightClause,
 )
 from policies.documents import Document
+from policies.law_checks import said_of_machines
 
 COVERS_ALL: Final = "*"
 LEFT_OUT_NOTE: Final = mark("To see all we hold, ask us for a copy of your data: that right has no such limits.")
@@ -41,16 +43,7 @@ class HeldCollection:
 
     @property
     def title(self) -> str:
-        return plain(self.collection).capitalize()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Authority:
-    """Where to complain."""
-
-    name: str
-    address: str
-    url: str
+        return titled(self.collection)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +140,7 @@ class _Writer:
             controller=_controller(document),
             written_on=written_on,
             received_on=received_on,
-            opening=self._opening(rows) % {"request": asked},
+            opening=self._opening(rows, is_whole=not left_out) % {"request": asked},
             summary=self._summary(rows, sum(1 for one in self._held if one.rows)),
             sections=tuple(section for section in sections if section),
             authority=authority,
@@ -158,7 +151,14 @@ class _Writer:
         words = catalogue(self._language).gettext(message)
         return words % values if values else words
 
-    def _opening(self, rows: int) -> str:
+    def _opening(self, rows: int, *, is_whole: bool) -> str:
+        if self._right is not Right.PORTABILITY and not is_whole:
+            return self._say(
+                mark(
+                    "you asked us: %(request)s. Yes, we keep data about you, and this letter comes with all of it but for "
+                    "what is named below as left out."
+                )
+            )
         if self._right is not Right.PORTABILITY:
             return self._say(
                 mark("you asked us: %(request)s. Yes, we keep data about you, and this letter comes with all of it.")
@@ -251,21 +251,33 @@ class _Writer:
         ]
 
     def _sources(self) -> dict[str, Any]:
+        collected = [one for one in self._document.of_kind(CollectsClause) if one.category in self._categories]
         points = [
             self._say(
-                mark("%(what)s: from %(source)s."), what=plain(one.category).capitalize(), source=plain(one.source)
+                mark("%(what)s: from %(source)s."),
+                what=titled(one.category),
+                source=self._source(one.source),
             )
-            for one in self._document.of_kind(CollectsClause)
-            if one.category in self._categories and one.source != "person"
+            for one in collected
+            if one.source != "person"
         ]
-        return _section(self._say(mark("Where it comes from, if not from you")), points)
+        ours = dict.fromkeys(plain(one.category) for one in collected if one.source == "person")
+        if ours:
+            names = join(list(ours), self._language)
+            points.insert(0, self._say(mark("From you, or from your use of the service: %(names)s."), names=names))
+        return _section(self._say(mark("Where it comes from")), points)
+
+    def _source(self, source: str) -> str:
+        words = {"us": mark("our own records"), "controller": mark("our own records"), "device": mark("your device")}
+        return self._say(words[source]) if source in words else plain(source)
 
     def _decisions(self) -> dict[str, Any]:
-        """No clause says yet that a program decides alone, so the letter says what the policy says: nothing."""
+        """What the policy says of them, in its own words: a pledge of it, or a sentence."""
         if self._right is not Right.ACCESS:
             return {}
         title = self._say(mark("Decisions that a program makes alone"))
-        return {"title": title, "lines": [self._say(mark("Our privacy policy names none."))]}
+        said_there = said_of_machines(self._document)
+        return {"title": title, "lines": list(said_there) or [self._say(mark("Our privacy policy names none."))]}
 
     def _rights(self) -> dict[str, Any]:
         points = [f"{describe_clause(one, self._language)}." for one in self._document.of_kind(RightClause)]
@@ -284,7 +296,9 @@ class _Writer:
             if one.rows
             for name, why in one.left_out.items()
         ]
-        return _section(self._say(mark("What is left out, and why")), points, self._say(LEFT_OUT_NOTE))
+        # A copy leaves out what is somebody else's; only the narrower right has another one beside it that shows more.
+        note = self._say(LEFT_OUT_NOTE) if self._right is Right.PORTABILITY else ""
+        return _section(self._say(mark("What is left out, and why")), points, note)
 
     def _gaps(self, gaps: Sequence[Gap]) -> dict[str, Any]:
         points = [f"{gap.what}: {say_plainly(gap.why, self._language)}" for gap in gaps]

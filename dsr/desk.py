@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -16,9 +16,11 @@ from core.database import Database
 from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.keys import derive_key
+from core.settings import RequestSettings
 from core.words import long_day
 from dsr.clocks import reckon_ticket
 from dsr.limits import DEFAULT_LIMITS, Counters, Limits
+from dsr.proof_tables import end_proof
 from dsr.states import ENDS, State, require_move
 from dsr.tables import MessageRow, TicketEventRow, TicketRow
 from dsr.words import say_right
@@ -57,7 +59,8 @@ class TextRenderer(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Desk:
     """The services of this room. `render_pdf` turns HTML into PDF; `packages` is the folder of sealed packages.
-    `languages`: those that the pages are offered in."""
+    `languages`: those that the pages are offered in. `settings`: the section `requests` of kept.yaml; `alerts`: who hears of
+    what goes wrong where no operator can be reminded."""
 
     database: Database
     clock: Clock
@@ -72,6 +75,8 @@ class Desk:
     secret: bytes = field(repr=False)
     limits: Limits = DEFAULT_LIMITS
     languages: Sequence[str] = (SOURCE,)
+    settings: RequestSettings = field(default_factory=RequestSettings)
+    alerts: Sequence[str] = ()
 
     @property
     def counters(self) -> Counters:
@@ -111,13 +116,28 @@ class Desk:
         if after in ENDS:  # whoever was asked to do something for it need not any more
             ticket.closed_at, ticket.ended_as = self.clock.now(), "test" if ticket.is_test else after.value
             close_plans(session, f"ticket:{ticket.ref}", self.clock.now())
+            end_proof(session, ticket.id)
             self.plans.tasks.withdraw(session, f"ticket:{ticket.ref}", by=by, why=f"The request is {after.value}.")
 
-    def note_event(self, session: Session, ticket: TicketRow, kind: str, *, by: str, why: str = "") -> None:
-        """Write down that something happened that leaves the state as it is, and reckon the due date again."""
-        self._add_event(session, ticket, kind=kind, before=State(ticket.state), by=by, why=why)
+    def note_event(
+        self, session: Session, ticket: TicketRow, kind: str, *, by: str, why: str = "", day: date | None = None
+    ) -> None:
+        """Write down that something happened that leaves the state as it is, and reckon the due date again.
 
-    def _add_event(self, session: Session, ticket: TicketRow, *, kind: str, before: State, by: str, why: str) -> None:
+        `day`: the one it is about, where that is another than today."""
+        self._add_event(session, ticket, kind=kind, before=State(ticket.state), by=by, why=why, day=day)
+
+    def _add_event(
+        self,
+        session: Session,
+        ticket: TicketRow,
+        *,
+        kind: str,
+        before: State,
+        by: str,
+        why: str,
+        day: date | None = None,
+    ) -> None:
         last = session.execute(
             sa.select(sa.func.max(TicketEventRow.position)).where(TicketEventRow.ticket_id == ticket.id)
         ).scalar_one()
@@ -131,11 +151,12 @@ class Desk:
             after=ticket.state,
             by=by,
             why=why,
+            day=day,
         )
         session.add(row)
         session.flush()
-        events = read_events(session, ticket)
-        ticket.due_on = reckon_ticket(ticket, events, self.document(session, ticket)).due
+        events, now = read_events(session, ticket), self.clock.now()
+        ticket.due_on = reckon_ticket(ticket, events, self.document(session, ticket), now=now).due
 
     def record(self, session: Session, ticket: TicketRow, kind: str, *, by: str, private: Mapping[str, Json]) -> None:
         """A ledger entry about a ticket: the reference outside, everything else salted."""
@@ -144,8 +165,8 @@ class Desk:
         mark = {"contact": self.mark(ticket.contact.reveal()), "right": ticket.right}
         self.ledger.record(session, kind=kind, actor=by, refs=refs, private={**mark, **private})
 
-    def mail(self, session: Session, ticket: TicketRow, event: str, **variables: Json) -> None:
-        """Queue a mail to the contact of a ticket, and list it in the conversation."""
+    def mail(self, session: Session, ticket: TicketRow, event: str, *, to: str = "", **variables: Json) -> None:
+        """Queue a mail to the contact of a ticket, or to another address, and list it in the conversation."""
         document = self.document(session, ticket)
         given = {
             "controller": {"name": document.controller.name, "email": document.controller.email},
@@ -156,13 +177,13 @@ class Desk:
         }
         now = self.clock.now()
         mail_id = self.queue_mail(
-            session, event=event, to=ticket.contact.reveal(), variables=given, now=now, language=ticket.language
+            session, event=event, to=to or ticket.contact.reveal(), variables=given, now=now, language=ticket.language
         )
         self.write(session, ticket, direction="out", author=SYSTEM, body=event, mail_id=mail_id)
 
     def write(
         self, session: Session, ticket: TicketRow, *, direction: str, author: str, body: str, mail_id: str | None = None
-    ) -> None:
+    ) -> MessageRow:
         """Add a message to a ticket's conversation."""
         row = MessageRow(
             id=new_id("msg"),
@@ -173,8 +194,10 @@ class Desk:
             author=author,
             body=body,
             mail_id=mail_id,
+            during=ticket.state,
         )
         session.add(row)
+        return row
 
     def due_words(self, ticket: TicketRow) -> str:
         """The due date as a mail says it."""

@@ -19,9 +19,12 @@ from core.ids import new_id, new_reference
 from core.one_time import OneTimeToken, issue_token, look_up_token, spend_token
 from core.personal import Personal
 from core.words import long_day
+from dsr.conversations import new_conversation, share_proof, tell_received
 from dsr.desk import PERSON, Desk, find_ticket
+from dsr.proof_changes import watch
+from dsr.proof_standing import lacks_beyond_address
 from dsr.states import State
-from dsr.tables import ConversationRow, TicketRow
+from dsr.tables import TicketRow
 from dsr.typed import check_email, check_place, check_right
 from policies.clauses import Right, RightClause
 from policies.documents import Document
@@ -38,7 +41,9 @@ MOST_DETAILS_BYTES: Final = 10_000
 TOO_LONG: Final = mark("This is longer than 10 kB. Say it in fewer words.")
 TOO_MANY: Final = mark("Nothing was sent. Try again in an hour.")
 # What Kept carries out from plan to answer; the form offers these, where the policy gives them.
-CARRIED_OUT: Final = frozenset({Right.ACCESS, Right.PORTABILITY, Right.DELETION})
+CARRIED_OUT: Final = frozenset({Right.ACCESS, Right.PORTABILITY, Right.CORRECTION, Right.DELETION})
+# What can also be done in the application itself, and is then told in an operator's words.
+ALSO_BY_HAND: Final = frozenset({Right.CORRECTION})
 CHANNELS: Final = frozenset({"form", "mail", "letter", "phone", "chat", "api"})
 
 
@@ -68,6 +73,7 @@ class ConfirmView:
     due_on: date
     controller: str
     controller_email: str
+    asks_for_more: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +211,7 @@ class Intake:
                 due_on=ticket.due_on,
                 controller=controller.name,
                 controller_email=controller.email,
+                asks_for_more=lacks_beyond_address(desk, session, ticket),
             )
 
     def confirm(self, token: str, *, source: str = "") -> str:
@@ -228,15 +235,9 @@ class Intake:
             else:
                 desk.note_event(session, ticket, "identity", by=PERSON)
                 desk.record(session, ticket, "request.identity", by=PERSON, private={})
-            zone = desk.document(session, ticket).controller.timezone
-            desk.mail(
-                session,
-                ticket,
-                "request_received",
-                due=desk.due_words(ticket),
-                link=desk.page_link(ticket),
-                received=long_day(day_in(ticket.received_at, zone), ticket.language),
-            )
+            tell_received(desk, session, ticket)
+            share_proof(desk, session, ticket)
+            watch(desk, session, ticket)
             return ticket.ref
 
     def expire(self) -> int:
@@ -298,13 +299,10 @@ class Intake:
 
 def _open(desk: Desk, session: Session, asked: _Asked, version: Version, state: State, *, by: str) -> TicketRow:
     regimes = version.document.regimes
-    conversation = ConversationRow(id=new_id("cnv"), created_at=desk.clock.now())
-    session.add(conversation)
-    session.flush()
     ticket = TicketRow(
         id=new_id("tkt"),
         ref=new_reference(),
-        conversation_id=conversation.id,
+        conversation_id=new_conversation(desk, session),
         right=asked.right.value,
         regime=regime_of_place(asked.country, asked.subdivision, regimes),
         channel=asked.channel,

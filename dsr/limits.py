@@ -21,7 +21,7 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one address, one source and all together may set off by form, confirm page and person's page."""
+    """What one address, one source, one request and all together may set off by form, confirm page and person's page."""
 
     form_per_address: Limit = Limit(most=3, window=timedelta(hours=24))
     form_per_source: Limit = Limit(most=20, window=timedelta(hours=1))
@@ -31,6 +31,10 @@ class Limits:
     code_per_ticket: Limit = Limit(most=5, window=timedelta(hours=1))
     code_per_source: Limit = Limit(most=30, window=timedelta(hours=1))
     code_in_all: Limit = Limit(most=1_000, window=timedelta(hours=1))
+    proof_per_contact: Limit = Limit(most=6, window=timedelta(hours=24))
+    message_per_ticket: Limit = Limit(most=10, window=timedelta(hours=1))
+    # All that the files of one request may hold at a time, so that nobody fills the disk with it.
+    file_bytes_per_ticket: int = 100 * 2**20
 
 
 DEFAULT_LIMITS: Final = Limits()

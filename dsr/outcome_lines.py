@@ -6,16 +6,23 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.catalogue import SOURCE, catalogue, mark, short_code
-from core.words import records
+from core.clock import day_in
+from core.words import full_day, records
+from plans.build_shared import TAKEN_OUT, THEIRS_TOO
 from plans.plan import Gap, StepDeed
 from plans.portability import NOT_PROVIDED, OTHER_GROUND
 from plans.standing import PlanView, StepResult
 from plans.tables import StepState
-from policies.clause_words import plain, said
+from policies.clause_words import plain, said, titled
 from policies.clauses import Basis, Clause, RetentionException
 from policies.documents import Document
 
 Line = dict[str, str]
+# What stores say of a record that foreign keys need: it names tables, so it is put in other words in every language.
+_KEY_ALONE: Final = (
+    r"\d+ (?:more )?rows of \S+ (?:stand|stay) as their key alone: .+",
+    mark("only the number stays by which other records that we keep point at it"),
+)
 # What plans say of why something is not done or stays, and the message it is in the catalogues. Plans speak English.
 SAID: Final = (
     (NOT_PROVIDED, mark("the policy does not say that the person provides it")),
@@ -27,8 +34,19 @@ SAID: Final = (
     (r"No way from .+ to \S+ can be asked for there: all of it stays\.", mark("a hold keeps all of it.")),
     (r"(?P<number>\d+) kept by a hold", mark("%(number)s kept by a hold")),
     (r"a legal hold", mark("a legal hold")),
+    (THEIRS_TOO, mark("they are about other people too")),
+    (TAKEN_OUT, mark("they are about other people too; what leads to you goes from them")),
+    (r"Any of them may be a copy of (?P<place>\S+)\.", mark("any of them may be a copy of %(place)s.")),
+    (
+        r"It is a copy of (?P<place>\S+) and (?:is a key|is what other collections refer to)\.",
+        mark("it is a copy of %(place)s, and other records are found by it."),
+    ),
+    (
+        r"It is a copy of (?P<place>\S+) and is a time that clauses count from\.",
+        mark("it is a copy of %(place)s, and decides how long records are kept."),
+    ),
 )
-_PATTERNS: Final = tuple((re.compile(pattern), message) for pattern, message in SAID)
+_PATTERNS: Final = tuple((re.compile(pattern), message) for pattern, message in (_KEY_ALONE, *SAID))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +65,19 @@ class Reader:
 
 def say_plainly(text: str, language: str) -> str:
     """What a plan said in English, in another language; what nobody has translated is quoted whole and called English."""
-    if short_code(language) == SOURCE or not text:
-        return text
+    is_source = short_code(language) == SOURCE
     words = catalogue(language)
-    for pattern, message in _PATTERNS:
+    for pattern, message in _PATTERNS[:1] if is_source else _PATTERNS:
         if found := pattern.fullmatch(text):
             return words.gettext(message) % found.groupdict()
+    if is_source or not text:
+        return text
     return words.gettext(mark("our records say why, in English: %(reason)s")) % {"reason": text}
 
 
 def title_of(collection: str) -> str:
     """What a collection is called at the start of a line."""
-    return plain(collection).capitalize()
+    return titled(collection)
 
 
 def stay_line(stay: Mapping[str, Any], reader: Reader) -> Line:
@@ -71,6 +90,12 @@ def stay_line(stay: Mapping[str, Any], reader: Reader) -> Line:
         reason = kept.note or reader.say(mark("kept under %(clause)s"), clause=stay["clause"])
         period = kept.period.words(reader.language) if kept.period else ""
         until = reader.say(mark("%(period)s from each record's own time"), period=period) if period else ""
+        if kept.period and stay.get("newest"):
+            last = day_in(kept.period.after_instant(stay["newest"]), reader.document.controller.timezone)
+            day = full_day(last, reader.language)
+            until = reader.say(
+                mark("%(day)s at the latest, %(period)s from each record's own time"), day=day, period=period
+            )
     why = reason if ground in reason else f"{reason} ({ground})"
     return {"title": _counted(stay, reader), "why": why, "until": until}
 
@@ -104,8 +129,12 @@ def gap_lines(gaps: Sequence[Gap], reader: Reader) -> list[Line]:
 
 def asked_to_delete(view: PlanView, reader: Reader) -> list[Line]:
     """What people deleted by hand, as far as they say."""
-    why = reader.say(mark("deleted by hand, confirmed to us"))
-    return [{"title": title_of(one.collection), "why": why} for one in _by_people(view, StepState.DONE)]
+    return done_by_hand(view, reader, mark("deleted by hand, confirmed to us"))
+
+
+def done_by_hand(view: PlanView, reader: Reader, message: str) -> list[Line]:
+    """What people did by hand, as far as they say; `message` says what that was."""
+    return [{"title": title_of(one.collection), "why": reader.say(message)} for one in _by_people(view, StepState.DONE)]
 
 
 def asked_for_copies(view: PlanView, reader: Reader) -> list[Line]:

@@ -1,31 +1,49 @@
-"""The files inside a package, each written as a stream: JSON, CSV, one readable HTML page, the letter, the manifest."""
+"""The files inside a package: each collection as JSON, CSV and a schema, one readable page, the letter, the manifest."""
 
-import csv
-import hashlib
-import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from gettext import NullTranslations
-from html import escape
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 import orjson
-from zipstream import ZIP_DEFLATED, ZipStream
 
-from core.canonical import canonical
-from core.catalogue import catalogue
-from core.words import count
+from core.settings import CollectionSettings
 from dsr.answers import HeldCollection, Letter
-from dsr.spool import Spooled
+from dsr.package_page import write_page
+from dsr.package_records import Cleaner, Packed, RecordFiles, even_lines
+from dsr.zip_file import Member, MemberWriter, plain_bytes, write_archive
 
-# A cell that begins so is a formula to a spreadsheet; an apostrophe makes it text again.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-_READABLE_ROWS: Final = 500
+FORMAT: Final = "kept-package-2"
+# Three files of one collection are written at a time, while those of the one before may not be through.
+_THREADS: Final = 6
+_SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
 MEDIA_TYPES: Final[Mapping[str, str]] = {
+    "schema.json": "application/schema+json",
     "json": "application/json",
     "csv": "text/csv",
     "html": "text/html",
     "pdf": "application/pdf",
+}
+# By the Python type of a value: how it stands in JSON.
+_KINDS: Final[Mapping[type, Mapping[str, str]]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+    type(None): {"type": "null"},
+    list: {"type": "array"},
+    dict: {"type": "object"},
+    datetime: {"type": "string", "format": "date-time"},
+    date: {"type": "string", "format": "date"},
+    Decimal: {"type": "string", "pattern": r"^-?[0-9.]+([eE][+-]?[0-9]+)?$"},
+    bytes: {"type": "string", "contentEncoding": "base64"},
 }
 
 
@@ -39,152 +57,155 @@ class PackedFile:
     sha256: str
 
 
-def zip_package(
-    *, letter: Letter, letter_pdf: bytes, held: Sequence[HeldCollection], spooled: Sequence[Spooled], key: bytes
-) -> tuple[Iterator[bytes], list[PackedFile]]:
-    """The ZIP as a stream, and the list that is filled with the manifest's lines while it is read."""
-    archive = ZipStream(compress_type=ZIP_DEFLATED)
-    packed: list[PackedFile] = []
+class Packing:
+    """Makes the files of one package in a folder of its own, which goes at the end of the block whatever happened."""
 
-    def add(name: str, chunks: Iterable[bytes]) -> None:
-        archive.add(_note(name, chunks, packed), name)
+    def __init__(self, folder: Path, key: bytes) -> None:
+        self._folder = folder
+        self._key = key
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="packing")
+        self._open: list[MemberWriter] = []
+        self._made = 0
 
-    add("index.html", _html(letter, held, spooled, key))
-    add("letter.pdf", iter([letter_pdf]))
-    for one in spooled:
-        add(f"data/{one.collection}.json", _json(one, key))
-        add(f"data/{one.collection}.csv", _csv(one, key))
-    # Evaluated last, when every other file has gone by.
-    archive.add(_manifest(letter, held, packed), "manifest.json")
-    return iter(archive), packed
+    def __enter__(self) -> Packing:
+        self._folder.mkdir(parents=True, mode=0o700)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in self._open:
+            writer.abandon()
+        self._threads.shutdown(wait=True)
+        shutil.rmtree(self._folder)
+
+    def pack(
+        self,
+        collection: CollectionSettings,
+        batches: Iterable[Sequence[Mapping[str, Any]]],
+        cleaner: Cleaner,
+        *,
+        without: frozenset[str] = frozenset(),
+        numbers: frozenset[str] = frozenset(),
+    ) -> Packed:
+        """Read the batches of one collection to their end into its files. Memory holds a few batches."""
+        name = collection.id
+        writers = (self._begin(f"data/{name}.json"), self._begin(f"data/{name}.csv"), self._begin("part of the page"))
+        files = RecordFiles(collection, writers, cleaner, without=without, numbers=numbers)
+        for batch in batches:
+            files.take(batch)
+        packed = files.close()
+        return self._even(packed) if files.is_ragged else packed
+
+    def archive(
+        self,
+        *,
+        letter: Letter,
+        letter_pdf: bytes,
+        held: Sequence[HeldCollection],
+        packed: Sequence[Packed],
+        collections: Mapping[str, CollectionSettings],
+        at: datetime,
+    ) -> tuple[Iterator[bytes], list[PackedFile]]:
+        """The ZIP as a stream, and its files as the manifest has them. What is read first stands first."""
+        titles = {one.collection: one.title for one in held}
+        members = [
+            self._write("index.html", write_page(letter, held, packed, self._key)),
+            self._write("letter.pdf", [letter_pdf]),
+        ]
+        for one in packed:
+            schema = schema_of(one, collections[one.collection], titles[one.collection])
+            described = self._write(f"data/{one.collection}.schema.json", [_dump(schema)])
+            members += [one.json.whole(), described, one.csv.whole()]
+            one.readable.whole().path.unlink()
+        files = [_line(member) for member in members]
+        members.append(self._write("manifest.json", [_manifest(letter, held, files)]))
+        return write_archive(members, self._key, at=at), files
+
+    def _begin(self, name: str) -> MemberWriter:
+        self._made += 1
+        writer = MemberWriter(name, self._folder / f"{self._made}.member", self._key, self._threads)
+        self._open.append(writer)
+        return writer
+
+    def _write(self, name: str, pieces: Iterable[bytes]) -> Member:
+        return self._written(name, pieces).whole()
+
+    def _written(self, name: str, pieces: Iterable[bytes]) -> MemberWriter:
+        writer = self._begin(name)
+        for piece in pieces:
+            writer.write(piece)
+        writer.close()
+        return writer
+
+    def _even(self, packed: Packed) -> Packed:
+        ragged = packed.csv.whole()
+        lines = even_lines(plain_bytes(ragged, self._key), tuple(packed.columns))
+        even = self._written(ragged.name, lines)
+        ragged.path.unlink()
+        return replace(packed, csv=even)
 
 
-def _note(name: str, chunks: Iterable[bytes], packed: list[PackedFile]) -> Iterator[bytes]:
-    hashed, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        hashed.update(chunk)
-        size += len(chunk)
-        yield chunk
-    media_type = MEDIA_TYPES[name.rpartition(".")[2]]
-    packed.append(PackedFile(name=name, media_type=media_type, size=size, sha256=hashed.hexdigest()))
+def schema_of(packed: Packed, collection: CollectionSettings, title: str) -> dict[str, Any]:
+    """The JSON Schema of one file: what was in it, with what the data map says of each field."""
+    properties = {}
+    for name, kinds in packed.columns.items():
+        settings = collection.fields.get(name)
+        described = {"description": f"Fideslang {settings.fideslang}"} if settings and settings.fideslang else {}
+        properties[name] = {**_kind(kinds), **described}
+    return {
+        "$schema": _SCHEMA,
+        "title": title,
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": properties,
+            "required": sorted(packed.always),
+            "additionalProperties": False,
+        },
+    }
 
 
-def _manifest(letter: Letter, held: Sequence[HeldCollection], packed: Sequence[PackedFile]) -> Iterator[bytes]:
-    yield canonical(
+def _kind(kinds: Iterable[type]) -> dict[str, Any]:
+    known = [dict(_KINDS.get(kind, {"type": "string"})) for kind in kinds]
+    if int in kinds:
+        known.append({"type": "string"})  # numbers that JSON cannot hold exactly are text
+    names = sorted({one["type"] for one in known})
+    more = {key: value for one in known for key, value in one.items() if key != "type"}
+    if len({kind for kind in kinds if kind is not type(None)}) > 1:
+        more = {}
+    return {"type": names[0] if len(names) == 1 else names, **more}
+
+
+def _line(member: Member) -> PackedFile:
+    ending = next(ending for ending in MEDIA_TYPES if member.name.endswith(f".{ending}"))
+    return PackedFile(name=member.name, media_type=MEDIA_TYPES[ending], size=member.size, sha256=member.sha256)
+
+
+def _manifest(letter: Letter, held: Sequence[HeldCollection], files: Sequence[PackedFile]) -> bytes:
+    return _dump(
         {
+            "format": FORMAT,
             "request": letter.ref,
             "written_on": letter.written_on.isoformat(),
+            "language": letter.language,
             "controller": dict(letter.controller),
             "collections": [
-                {"name": one.collection, "records": one.rows, "held_and_not_sent": list(one.withheld)} for one in held
+                {
+                    "name": one.collection,
+                    "title": one.title,
+                    "records": one.rows,
+                    "held_and_not_sent": list(one.withheld),
+                    "left_out": sorted(one.left_out),
+                    "files": {kind: f"data/{one.collection}.{kind}" for kind in ("json", "csv", "schema.json")},
+                }
+                for one in held
             ],
-            "files": [vars(one) for one in packed],
+            "files": [vars(one) for one in files],
         }
     )
 
 
-def _json(spooled: Spooled, key: bytes) -> Iterator[bytes]:
-    opening = b"[\n"
-    for record in spooled.records(key):
-        yield opening + orjson.dumps(record)
-        opening = b",\n"
-    yield b"\n]\n" if opening == b",\n" else b"[]\n"
-
-
-def _csv(spooled: Spooled, key: bytes) -> Iterator[bytes]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow([_cell(name, is_text=True) for name in spooled.columns])
-    for record in spooled.records(key):
-        writer.writerow([_cell(record.get(name), is_text=name in spooled.texts) for name in spooled.columns])
-        if buffer.tell() > 32_768:
-            yield _drain(buffer)
-    yield _drain(buffer)
-
-
-def _drain(buffer: io.StringIO) -> bytes:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text.encode()
-
-
-def _cell(value: Any, *, is_text: bool) -> str:
-    text = _show(value)
-    return f"'{text}" if is_text and text.startswith(_FORMULA) else text
-
-
-def _show(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return orjson.dumps(value).decode() if isinstance(value, list | dict) else str(value)
-
-
-_STYLE: Final = """
-:root{color-scheme:light dark}
-body{max-width:60rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 system-ui,sans-serif}
-table{border-collapse:collapse;font-size:.875rem;display:block;overflow-x:auto}
-th,td{padding:.25rem .75rem .25rem 0;border-bottom:1px solid #8885;text-align:left;vertical-align:top}
-td{max-width:24rem;overflow-wrap:anywhere}
-"""
-
-
-def _html(letter: Letter, held: Sequence[HeldCollection], spooled: Sequence[Spooled], key: bytes) -> Iterator[bytes]:
-    """One page without script or anything fetched; every value is escaped."""
-    words = catalogue(letter.language)
-    request = words.gettext("request %(ref)s") % {"ref": letter.ref}
-    named = words.gettext("The letter is %(file)s.") % {"file": "<code>letter.pdf</code>"}
-    head = (
-        f'<!doctype html><html lang="{letter.language}"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(letter.title)}, {escape(request)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(letter.title)}</h1><p>{escape(letter.controller['name'])}, {escape(request)}</p>"
-        f"<p>{escape(letter.summary)} {named}</p>"
-    )
-    yield head.encode()
-    for section in letter.sections:
-        yield _section(section, escape).encode()
-    titles = {one.collection: one for one in held}
-    for one in spooled:
-        yield from _records(titles[one.collection].title, one, key, words)
-    yield b"</body></html>\n"
-
-
-def _section(section: Mapping[str, Any], safe: Callable[[str], str]) -> str:
-    parts = [f"<h2>{safe(section['title'])}</h2>"]
-    parts += [f"<p>{safe(line)}</p>" for line in section.get("lines", ())]
-    if section.get("points"):
-        parts.append("<ul>" + "".join(f"<li>{safe(point)}</li>" for point in section["points"]) + "</ul>")
-    if table := section.get("table"):
-        parts.append(
-            "<table><thead><tr>" + "".join(f"<th>{safe(word)}</th>" for word in table["head"]) + "</tr></thead>"
-        )
-        parts += ["<tr>" + "".join(f"<td>{safe(_show(cell))}</td>" for cell in row) + "</tr>" for row in table["rows"]]
-        parts.append("</table>")
-    if section.get("note"):
-        parts.append(f"<p><small>{safe(section['note'])}</small></p>")
-    return "\n".join(parts)
-
-
-def _records(title: str, spooled: Spooled, key: bytes, words: NullTranslations) -> Iterator[bytes]:
-    yield f"<h2>{escape(title)}: {count(spooled.rows)}</h2>".encode()
-    if spooled.withheld:
-        held = words.gettext("Held, and never sent back: %(names)s.") % {"names": ", ".join(spooled.withheld)}
-        yield f"<p><small>{escape(held)}</small></p>".encode()
-    if not spooled.rows:
-        return
-    heads = "".join(f"<th>{escape(name)}</th>" for name in spooled.columns)
-    yield f"<table><thead><tr>{heads}</tr></thead><tbody>\n".encode()
-    for number, record in enumerate(spooled.records(key)):
-        if number == _READABLE_ROWS:
-            break
-        cells = "".join(f"<td>{escape(_show(record.get(name)))}</td>" for name in spooled.columns)
-        yield f"<tr>{cells}</tr>\n".encode()
-    yield b"</tbody></table>\n"
-    if spooled.rows > _READABLE_ROWS:
-        rest, file = count(spooled.rows - _READABLE_ROWS), f"<code>data/{escape(spooled.collection)}.csv</code>"
-        more = words.gettext("%(number)s more are in %(file)s.") % {"number": rest, "file": file}
-        yield f"<p>{more}</p>".encode()
+def _dump(value: Any) -> bytes:
+    """Canonical JSON of what holds no fractions: quicker than by the rules in full."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)

@@ -21,6 +21,7 @@ MAGIC: Final = b"KEPT1\n"
 CHUNK: Final = 64 * 1024
 TAG: Final = 16
 _PREFIX: Final = 7
+_HEAD: Final = len(MAGIC) + _PREFIX
 
 
 def new_key() -> bytes:
@@ -73,8 +74,9 @@ def unseal(file: BinaryIO, key: bytes) -> Iterator[bytes]:
         number, current = number + 1, following
 
 
-def write_sealed(path: Path, plain: Iterable[bytes], key: bytes) -> int:
-    """Write a sealed file, readable by the owner alone; it has its name only once it is whole."""
+def write_sealed(path: Path, plain: Iterable[bytes], key: bytes, *, durable: bool = True) -> int:
+    """Write a sealed file, readable by the owner alone; it has its name only once it is whole. `durable`: it is on the
+    disk before it is said to be there."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(".part")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -82,7 +84,8 @@ def write_sealed(path: Path, plain: Iterable[bytes], key: bytes) -> int:
         with os.fdopen(handle, "wb") as file:
             size = seal(plain, key, file)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -93,6 +96,28 @@ def read_sealed(path: Path, key: bytes) -> Iterator[bytes]:
     """The plain bytes of a sealed file."""
     with path.open("rb") as file:
         yield from unseal(file, key)
+
+
+def plain_size(path: Path) -> int:
+    """How many plain bytes a sealed file holds, by its own size."""
+    sealed = path.stat().st_size - _HEAD
+    return sealed - TAG * max(1, -(-sealed // (CHUNK + TAG)))
+
+
+def read_sealed_from(path: Path, key: bytes, start: int, stop: int) -> Iterator[bytes]:
+    """The plain bytes from `start` up to, not with, `stop`: only the chunks that hold them are opened, each one proven."""
+    cipher, last = AESGCM(key), max(0, -(-(path.stat().st_size - _HEAD) // (CHUNK + TAG)) - 1)
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise _broken("it does not begin like one")
+        prefix = file.read(_PREFIX)
+        file.seek(_HEAD + start // CHUNK * (CHUNK + TAG))
+        for number in range(start // CHUNK, -(-stop // CHUNK)):
+            try:
+                plain = cipher.decrypt(_nonce(prefix, number, last=number == last), file.read(CHUNK + TAG), MAGIC)
+            except (InvalidTag, ValueError) as error:
+                raise _broken(f"chunk {number + 1} does not open") from error
+            yield plain[max(0, start - number * CHUNK) : stop - number * CHUNK]
 
 
 def _nonce(prefix: bytes, number: int, *, last: bool) -> bytes:

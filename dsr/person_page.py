@@ -1,7 +1,7 @@
 """The person's page: opened by a code to the proven address, never by the link alone; what it shows and what it lets do."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -18,13 +18,16 @@ from core.catalogue import catalogue, mark
 from core.errors import BadInput, NotFound
 from core.ids import new_id
 from core.keys import derive_key
-from dsr.clocks import reckon_ticket
+from dsr.certificates import CertificateView, view_certificate
+from dsr.clocks import read_clock_events, reckon_ticket
+from dsr.conversations import Sibling, list_siblings
 from dsr.desk import PERSON, Desk, find_ticket, read_events
 from dsr.intake import CARRIED_OUT
 from dsr.package import Download, Packages, PackageView, view_package
-from dsr.states import MOVES, State
-from dsr.tables import PageCodeRow, PageGrantRow, TicketRow
-from dsr.words import BY_HAND, STATUS, StatusWords, say_right, say_status
+from dsr.retries import told_now
+from dsr.states import DONE, MOVES, OPEN, State
+from dsr.tables import PageCodeRow, PageGrantRow, TicketEventRow, TicketRow
+from dsr.words import ASKED, BY_HAND, LOOKED_THROUGH, STATUS, StatusWords, say_right, say_status
 from policies.clauses import Right
 from policies.reckoning import Reckoning
 
@@ -32,6 +35,8 @@ log = structlog.get_logger()
 CODE_LASTS: Final = timedelta(minutes=10)
 CODE_TRIES: Final = 5
 GRANT_LASTS: Final = timedelta(hours=1)
+# How long a download that was broken off can be taken up again without another code.
+DOWNLOAD_LASTS: Final = timedelta(hours=2)
 
 
 class WrongCode(BadInput):
@@ -50,7 +55,8 @@ class Step:
 class PersonView:
     """What the page shows once it is open. `contact` is masked; `package` None where there is none.
 
-    `outcome`: what an answered request came to; empty before. Its words are in `language`, the one the person used."""
+    `outcome`: what an answered request came to, or what is done so far (`so_far`). Its words are in `language`, the one the person used.
+    `question_on`: since when we wait for an answer of theirs. `looked_through`: an operator decides about texts in the copy."""
 
     ref: str
     right: Right
@@ -63,10 +69,14 @@ class PersonView:
     reckoning: Reckoning
     steps: tuple[Step, ...]
     package: PackageView | None
+    certificate: CertificateView | None
     outcome: Mapping[str, Any]
+    question_on: date | None
+    looked_through: bool
     may_withdraw: bool
     zone: str
     language: str
+    siblings: tuple[Sibling, ...] = ()
 
 
 class PersonPages:
@@ -123,36 +133,36 @@ class PersonPages:
             desk.note_event(session, ticket, "page_opened", by=PERSON)
         return token
 
-    def may_see(self, ref: str, grant: str) -> bool:
-        """Whether a grant opens this request's page now."""
-        with self._desk.database.read() as session:
-            try:
-                self._require_grant(session, ref, grant)
-            except NotFound:
-                return False
-            return True
-
     def view(self, ref: str, grant: str) -> PersonView:
         """The page. Raises NotFound without a grant for it."""
         with self._desk.database.read() as session:
-            return self._view(session, self._require_grant(session, ref, grant))
+            return self._view(session, self.require_grant(session, ref, grant))
 
     def withdraw(self, ref: str, grant: str) -> None:
         """End the request at the person's wish. Raises Conflict once the work has begun."""
         with self._desk.database.begin() as session:
-            ticket = self._require_grant(session, ref, grant, lock=True)
+            ticket = self.require_grant(session, ref, grant, lock=True)
             self._desk.move(session, ticket, State.WITHDRAWN, by=PERSON, why="The person withdrew it.")
 
     def download(self, ref: str, grant: str, code: str) -> Download:
-        """The package, after a fresh code; the download is written down first. Raises WrongCode, NotFound."""
+        """The package, after a fresh code; the download is written down first. Its token takes it up again where it was
+        broken off. Raises WrongCode, NotFound."""
         with self._desk.database.read() as session:
-            self._require_grant(session, ref, grant)
+            self.require_grant(session, ref, grant)
         self._spend(ref, code)
         with self._desk.database.begin() as session:
-            ticket = self._require_grant(session, ref, grant, lock=True)
-            download = self._packages.open(session, ticket, by=PERSON)
+            ticket = self.require_grant(session, ref, grant, lock=True)
+            download = self._packages.open(session, ticket, by=PERSON, lasts=DOWNLOAD_LASTS)
             self._desk.note_event(session, ticket, "downloaded", by=PERSON)
             return download
+
+    def take_up_download(self, ref: str, token: str) -> Download:
+        """The rest of a download that was begun with a code; nothing is written down again. Raises NotFound."""
+        with self._desk.database.read() as session:
+            ticket = _proven(session, ref)
+            if ticket is None:
+                raise NotFound("This download is over.", remedy="Ask for a code and open the copy again.")
+            return self._packages.take_up(session, ticket, token)
 
     def expire(self) -> None:
         """Remove codes and grants whose time is over."""
@@ -200,7 +210,8 @@ class PersonPages:
         # Keyed: a million codes are hashed in a second by whoever reads the table.
         return keyed_digest(derive_key(self._desk.secret, "requests.codes"), [ticket.id, code])
 
-    def _require_grant(self, session: Session, ref: str, grant: str, *, lock: bool = False) -> TicketRow:
+    def require_grant(self, session: Session, ref: str, grant: str, *, lock: bool = False) -> TicketRow:
+        """The ticket whose page a grant opens now. Raises NotFound."""
         row = session.get(PageGrantRow, sha256(grant.encode()).hexdigest())
         ticket = _proven(session, ref)
         if row is None or ticket is None or row.ticket_id != ticket.id or row.expires_at <= self._desk.clock.now():
@@ -213,13 +224,14 @@ class PersonPages:
         events, words = read_events(session, ticket), catalogue(ticket.language)
         reckoning = reckon_ticket(ticket, events, document, now=now, language=ticket.language)
         state = State(ticket.state)
+        asked_on = read_clock_events(events, document.controller.timezone).question_on if state in OPEN else None
         package = view_package(session, ticket)
         return PersonView(
             ref=ticket.ref,
             right=Right(ticket.right),
             right_words=say_right(Right(ticket.right), ticket.language),
             state=state,
-            status=say_status(_status(ticket, state), ticket.language),
+            status=say_status(ASKED if asked_on else _status(ticket, state, events), ticket.language),
             contact=mask_contact(ticket.contact.reveal()),
             received_at=ticket.received_at,
             due_on=reckoning.due,
@@ -227,23 +239,34 @@ class PersonPages:
             steps=tuple(
                 Step(at=one.at, words=words.gettext(_WORDS[key]))
                 for one in events
-                if (key := _key(one.kind, one.after)) in _WORDS
+                if (key := _key(one.kind, one.after)) in _WORDS and not _looked_again(one)
             ),
             package=package if package and package.is_open(now) else None,
-            outcome=dict(ticket.outcome) if state is State.ANSWERED else {},
+            certificate=view_certificate(session, ticket),
+            outcome=told_now(ticket, is_done=state in DONE),
+            question_on=asked_on,
+            looked_through=_stops_at_texts(state, events),
             may_withdraw=State.WITHDRAWN in MOVES[state],
             zone=document.controller.timezone,
             language=ticket.language,
+            siblings=list_siblings(session, ticket),
         )
 
 
 _WORDS: Final = {
     "opened": mark("We have your request. It counts from this day."),
     "identity": mark("You showed that the address is yours."),
+    "clarification_asked": mark("We asked you a question."),
+    "identity_asked": mark("We asked you to show who you are."),
+    "question_answered": mark("The question is answered."),
+    "extended": mark("We told you that it takes longer. The reason stands in our mail."),
+    "fee_asked": mark("We told you of a fee. The reason stands in our mail."),
+    "fee_paid": mark("Your payment came in."),
     State.PLANNED: mark("We looked in every place we keep data."),
     State.APPROVED: mark("A person checked what was found."),
-    State.PARTLY_DONE: mark("One place could not be reached. We try again."),
+    State.PARTLY_DONE: mark("In one place it was not possible yet. We try again."),
     State.ANSWERED: mark("Our answer went to you."),
+    State.PARTLY_REFUSED: mark("Our answer went to you. It says what we did not do, and why."),
     State.REFUSED: mark("We told you why we do not do it."),
     State.NOTHING_FOUND: mark("We told you that we hold nothing about you."),
     State.WITHDRAWN: mark("You withdrew the request."),
@@ -257,9 +280,21 @@ def mask_contact(address: str) -> str:
     return f"{local[:1]}•••••@{domain}"
 
 
-def _status(ticket: TicketRow, state: State) -> StatusWords:
-    is_by_hand = state is State.RECEIVED and Right(ticket.right) not in CARRIED_OUT
-    return BY_HAND if is_by_hand else STATUS[state]
+def _status(ticket: TicketRow, state: State, events: Sequence[TicketEventRow]) -> StatusWords:
+    if state is State.RECEIVED and Right(ticket.right) not in CARRIED_OUT:
+        return BY_HAND
+    return LOOKED_THROUGH if _stops_at_texts(state, events) else STATUS[state]
+
+
+def _stops_at_texts(state: State, events: Sequence[TicketEventRow]) -> bool:
+    """Whether the work stands still for a decision about texts, and not because something failed."""
+    moves = [one.kind for one in events if one.before != one.after]
+    return state is State.PARTLY_DONE and bool(moves) and moves[-1] == "texts"
+
+
+def _looked_again(event: TicketEventRow) -> bool:
+    """A plan that is made anew before anybody approved it tells a person nothing new."""
+    return event.kind == "state" and event.before == event.after == State.PLANNED
 
 
 def _key(kind: str, after: str) -> str:

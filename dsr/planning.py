@@ -8,10 +8,16 @@ from sqlalchemy.orm import Session
 from core.canonical import digest
 from core.errors import BadInput, Conflict, WaitsForPerson
 from core.outbox import post
+from dsr.correction_plans import WANTED, keep_changes, require_planned_so, seal_wanted, wanted_corrections
 from dsr.desk import Desk, find_ticket
+from dsr.finding import keep_matches, open_questions, read_rulings, require_decided, without_refused
 from dsr.intake import CARRIED_OUT
+from dsr.parts import leave_out, read_parts, require_left_out
+from dsr.proof_changes import Changes
+from dsr.proof_standing import proven_identifiers, require_shown
 from dsr.states import State, require_move
 from dsr.tables import TicketRow
+from plans.correction_changes import read_changes
 from plans.plan import Plan, StepDeed
 from plans.preview import Preview
 from plans.standing import PlanView
@@ -31,27 +37,41 @@ class Planning:
     def make_plan(self, ref: str, *, by: str) -> str:
         """Find the person, build the plan, ask the stores, keep both with the ticket; gives the plan's id.
 
-        Only the address that was shown to be the person's is looked for. Raises WaitsForPerson before it was shown, or
+        Only what was shown to be the person's is looked for. Raises WaitsForPerson before it was shown, or
         where an identifier is not one person's.
         """
         desk = self._desk
         with desk.database.read() as session:
             ticket = find_ticket(session, ref)
             _require_plannable(ticket)
-            document = desk.document(session, ticket)
+            document, parts = desk.document(session, ticket), read_parts(desk, session, ticket)
+            wanted = wanted_corrections(session, ticket)
+            known = proven_identifiers(session, ticket)
+            rulings = read_rulings(ticket)
         # No transaction is open while the stores are asked.
         plan, found = desk.plans.draft_request(
             ref=f"ticket:{ticket.ref}",
             version=ticket.version,
             clauses=document.clauses,
             right=Right(ticket.right),
-            identifiers={"email": [ticket.contact.reveal()]},
+            identifiers=known,
+            rulings=rulings,
+            **wanted,
         )
-        preview = desk.plans.look(plan)
+        plan = without_refused(leave_out(plan, parts), parts)
+        preview = desk.plans.look(plan, rulings=rulings)
+        moved = Changes(desk).read(ticket, found.identifiers)
+        changes = read_changes(plan, desk.plans.datamap) if wanted else ()
         with desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
             _require_plannable(ticket)
+            require_left_out(ticket, plan, read_parts(desk, session, ticket))
             desk.plans.add(session, plan, preview=preview)
+            Changes(desk).note(session, ticket, moved)
+            if wanted:
+                keep_changes(session, ticket, changes, wanted)
+                ticket.outcome = {**ticket.outcome, WANTED: seal_wanted(desk, wanted)}
+            keep_matches(ticket, found)
             self._take(session, ticket, plan, searched=len(found.collections), by=by)
         return plan.id
 
@@ -64,6 +84,7 @@ class Planning:
         with desk.database.read() as session:
             ticket = find_ticket(session, ref)
             require_move(ticket.ref, State(ticket.state), State.APPROVED)
+            require_shown(desk, session, ticket)
         view = self._planned(ticket)
         _require_sound(ticket, view, seal)
         desk.plans.approve(view.plan.id, by=by, reason=reason or f"request {ticket.ref}")
@@ -71,6 +92,9 @@ class Planning:
             ticket = find_ticket(session, ref, lock=True)
             if ticket.plan_id != view.plan.id:
                 raise Conflict(f"Request {ticket.ref} has a new plan.", remedy="Look at it and approve that.")
+            require_left_out(ticket, view.plan, read_parts(desk, session, ticket))
+            require_planned_so(desk, session, ticket)
+            require_shown(desk, session, ticket)
             desk.move(session, ticket, State.APPROVED, by=by, why=reason)
             post(session, RUN, {"ref": ticket.ref}, now=desk.clock.now())
 
@@ -104,8 +128,10 @@ def seal_of(plan: Plan, preview: Preview) -> str:
 def holds_nothing(view: PlanView) -> bool:
     """Whether the stores said that there is nothing of this person, neither to touch nor to keep."""
     preview = view.preview
-    if any(step.deed is StepDeed.ASK for step in view.plan.steps):
-        return False  # whoever is asked may find something
+    if open_questions(view):
+        return False  # nobody has looked everywhere, or at what may be theirs
+    if any(step.deed in (StepDeed.ASK, StepDeed.CORRECT) for step in view.plan.steps):
+        return False  # whoever is asked may find something; what is right already is there
     return preview is not None and not preview.blocked and not preview.total and not stays_in(preview)
 
 
@@ -131,6 +157,7 @@ def _require_plannable(ticket: TicketRow) -> None:
 
 def _require_sound(ticket: TicketRow, view: PlanView, seal: str | None) -> None:
     preview = view.preview
+    require_decided(ticket, view)
     if preview is None or preview.blocked:
         why = "; ".join(preview.blocked) if preview else "It was never looked at."
         raise Conflict(f"The plan of request {ticket.ref} cannot be approved: {why}", remedy="Make the plan again.")

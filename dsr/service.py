@@ -1,17 +1,33 @@
 """Requests as the other rooms use them: one class over intake, planning, answering, packages and the person's page."""
 
 from datetime import date, datetime
+from functools import partial
 
 from core.errors import BadInput
 from core.outbox import Event
+from dsr.answer_drafts import AnswerDrafts
 from dsr.answering import Answering
+from dsr.certificates import CertificateFile, Certificates
+from dsr.clock_acts import Clocks, note_answer
+from dsr.conversations import Conversations
+from dsr.corrections import Corrections
 from dsr.desk import Desk, find_ticket
+from dsr.figures import forget_tests
+from dsr.finding import Finding
 from dsr.intake import ConfirmView, Intake, OfferedRight
+from dsr.listing import TicketLine, Wanted, Which, count_lines, count_overdue, count_states, list_lines
+from dsr.messages import Messages
 from dsr.package import Download, Packages
+from dsr.parts import Parts
 from dsr.person_page import PersonPages, PersonView
 from dsr.planning import Planning
+from dsr.proof import ProofDesk
+from dsr.proof_addresses import Addresses
+from dsr.proof_changes import Changes
+from dsr.redactions import Redactions
+from dsr.reminders import Reminders
 from dsr.states import ENDS, State
-from dsr.views import TicketLine, TicketView, count_overdue, count_states, list_lines, read_view
+from dsr.views import TicketView, read_view
 from plans.execute import Progress
 from plans.reading import Reading
 from policies.clauses import Right
@@ -34,6 +50,19 @@ class Requests:
         self._answering = Answering(desk, packages)
         self._packages = packages
         self._pages = PersonPages(desk, packages)
+        self.conversations = Conversations(desk)
+        self.parts = Parts(desk, lambda ref, by: self._planning.make_plan(ref, by=by))
+        self.proof = ProofDesk(desk, self._pages)
+        self.addresses = Addresses(desk, self._pages)
+        self.changes = Changes(desk)
+        self.corrections = Corrections(desk, self._pages, lambda ref, by: self._planning.make_plan(ref, by=by))
+        self.finding = Finding(desk, lambda ref, by: self._planning.make_plan(ref, by=by))
+        self.messages = Messages(desk, self._pages, on_person_message=[partial(note_answer, desk)])
+        self.clocks = Clocks(desk, self.messages)
+        self.reminders = Reminders(desk)
+        self.redactions = Redactions(desk)
+        self.answers = AnswerDrafts(desk)
+        self._certificates = Certificates(desk)
 
     # -- the public form
 
@@ -81,9 +110,19 @@ class Requests:
         """A grant for a right code, for the browser's session. Raises WrongCode."""
         return self._pages.open(ref, code)
 
-    def may_see_page(self, ref: str, grant: str) -> bool:
-        """Whether the grant opens this page now."""
-        return self._pages.may_see(ref, grant)
+    def page_certificate(self, ref: str, grant: str, form: str) -> CertificateFile:
+        """The certificate of a deletion, for whoever has its page open. Raises NotFound."""
+        with self._desk.database.read() as session:
+            return self._certificates.hand_out(session, self._pages.require_grant(session, ref, grant), form)
+
+    def certificate(self, ref: str, form: str) -> CertificateFile:
+        """The same, for operators."""
+        with self._desk.database.read() as session:
+            return self._certificates.hand_out(session, find_ticket(session, ref), form)
+
+    def handle_certificate(self, event: Event) -> None:
+        """The outbox's handler for the kind `request.certificate`."""
+        self._certificates.handle_make(event)
 
     def page(self, ref: str, grant: str) -> PersonView:
         """The person's page. Raises NotFound."""
@@ -96,6 +135,10 @@ class Requests:
     def download(self, ref: str, grant: str, code: str) -> Download:
         """The package after a fresh code. Raises WrongCode, NotFound."""
         return self._pages.download(ref, grant, code)
+
+    def take_up_download(self, ref: str, token: str) -> Download:
+        """A download that was begun, for the browser that holds its token. Raises NotFound."""
+        return self._pages.take_up_download(ref, token)
 
     # -- the operators
 
@@ -110,16 +153,19 @@ class Requests:
         limit: int = 200,
     ) -> list[TicketLine]:
         """Tickets by what is due next; open ones unless a state is given or `is_open` is False."""
+        which = Which.OPEN if is_open else Which.ALL
+        wanted = Wanted(which=which, state=state, right=right, search=search, due_before=due_before)
+        return self.find_tickets(wanted, limit=limit)
+
+    def find_tickets(self, wanted: Wanted, *, limit: int = 200, offset: int = 0) -> list[TicketLine]:
+        """One page of a list of tickets."""
         with self._desk.database.read() as session:
-            return list_lines(
-                session,
-                state=state,
-                right=right,
-                search=search,
-                is_open=is_open,
-                due_before=due_before,
-                limit=limit,
-            )
+            return list_lines(session, wanted, limit=limit, offset=offset)
+
+    def count_tickets(self, wanted: Wanted) -> int:
+        """How many tickets a list has in all."""
+        with self._desk.database.read() as session:
+            return count_lines(session, wanted)
 
     def count_states(self) -> dict[State, int]:
         """How many tickets are in each state."""
@@ -169,7 +215,8 @@ class Requests:
         """Write a note that only operators see."""
         words = text.strip()
         if not words or len(words) > LONGEST_NOTE:
-            raise BadInput(f"A note has 1 to {LONGEST_NOTE} characters.", remedy="Write it in fewer words.")
+            remedy = "Write it in fewer words." if words else "Write something."
+            raise BadInput(f"A note has 1 to {LONGEST_NOTE} characters.", remedy=remedy)
         with self._desk.database.begin() as session:
             self._desk.write(session, find_ticket(session, ref), direction="note", author=by, body=words)
 
@@ -224,18 +271,13 @@ class Requests:
         with self._desk.database.begin() as session:
             self._desk.move(session, find_ticket(session, ref, lock=True), State.WITHDRAWN, by=by, why=why)
 
-    def hand_out(self, ref: str, *, by: str) -> Download:
-        """The package for an operator, who sends it another way; written down like the person's own download."""
-        with self._desk.database.begin() as session:
-            ticket = find_ticket(session, ref, lock=True)
-            download = self._packages.open(session, ticket, by=by)
-            self._desk.note_event(session, ticket, "handed_out", by=by)
-            return download
-
     # -- the clock's work
 
     def tidy(self) -> None:
         """Forget unconfirmed forms, codes, grants, counters and packages that are over their time."""
         self._intake.expire()
         self._pages.expire()
+        self.proof.expire()
         self._packages.expire()
+        with self._desk.database.begin() as session:
+            forget_tests(session)

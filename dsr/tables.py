@@ -22,8 +22,10 @@ class TicketRow(Base):
     """One right asked for. `contact`, `details` and places are personal data; `ref` is opaque and may stand in addresses.
 
     `due_on` is a hint for sorting, recomputed from the events at each of them. `version`: the policy version that was in
-    force when the request was received. `is_test`: opened to try things out, in no count. `closed_at` and `ended_as`: when
-    and in which state it came to its end (`test` for those), which is all that is counted of it in the end."""
+    force when the request was received. `is_test`: opened to try things out, in no count. `assigned_to`: the operator whose
+    work it is. `reminded_for` and `reminded_left`: the due date that operators were reminded of, and how many days were left
+    (-1: the fallback was told). `closed_at` and `ended_as`: when and in which state it came to its end (`test` for those), which is all that
+    is counted of it in the end."""
 
     __tablename__ = "tickets"
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
@@ -45,6 +47,9 @@ class TicketRow(Base):
     plan_id: Mapped[str | None] = mapped_column(sa.String(40))
     outcome: Mapped[dict[str, Any]] = mapped_column("told")
     is_test: Mapped[bool] = mapped_column(default=False)
+    assigned_to: Mapped[str | None] = mapped_column(sa.String(40), index=True)
+    reminded_for: Mapped[date | None] = mapped_column(sa.Date)
+    reminded_left: Mapped[int | None]
     closed_at: Mapped[datetime | None] = mapped_column(index=True)
     ended_as: Mapped[str | None] = mapped_column("outcome", sa.String(20))
 
@@ -62,7 +67,10 @@ class RequestCountRow(Base):
 
 
 class TicketEventRow(Base):
-    """One thing that happened to a ticket. `before` and `after` are states, the same where the state did not change."""
+    """One thing that happened to a ticket. `before` and `after` are states, the same where the state did not change.
+
+    `day`: the one it is about, where that is another than the one it was written down on: when an answer or a fee came
+    in, or until when an extension without a limit lasts."""
 
     __tablename__ = "ticket_events"
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
@@ -74,11 +82,15 @@ class TicketEventRow(Base):
     after: Mapped[str] = mapped_column(sa.String(20))
     by: Mapped[str] = mapped_column(sa.String(80))
     why: Mapped[str] = mapped_column(sa.Text, default="")
+    day: Mapped[date | None] = mapped_column(sa.Date)
     __table_args__ = (sa.UniqueConstraint("ticket_id", "position"),)
 
 
 class MessageRow(Base):
-    """A note of an operator (`note`) or a mail of ours (`out`: `body` is the mail's event name, `mail_id` its outbox id)."""
+    """A note of an operator (`note`), a mail of ours (`out`: `body` is the mail's event name, `mail_id` its outbox id), or
+    what the person (`in`) and we (`reply`) wrote on the person's page.
+
+    `during`: the ticket's state at that time. `settled_at`: since when nobody has to answer what the person wrote."""
 
     __tablename__ = "ticket_messages"
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
@@ -89,6 +101,8 @@ class MessageRow(Base):
     author: Mapped[str] = mapped_column(sa.String(80))
     body: Mapped[str] = mapped_column(sa.Text)
     mail_id: Mapped[str | None] = mapped_column(sa.String(40))
+    during: Mapped[str | None] = mapped_column(sa.String(20))
+    settled_at: Mapped[datetime | None]
 
 
 class PageCodeRow(Base):
@@ -130,12 +144,15 @@ class PackageRow(Base):
 
 
 class DownloadRow(Base):
-    """One download of a package, written before the first byte goes out."""
+    """One download of a package, written before the first byte goes out. `token_hash`: what the browser holds to fetch it
+    and, broken off, the rest of it, up to `ends_at`; NULL for what an operator handed out."""
 
     __tablename__ = "package_downloads"
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
     package_id: Mapped[str] = mapped_column(sa.ForeignKey("packages.id"), index=True)
     at: Mapped[datetime]
+    token_hash: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    ends_at: Mapped[datetime | None]
 
 
 class CounterRow(Base):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.catalogue import catalogue, mark
 from core.personal import Personal
+from dsr.tables import TicketRow
 from plans.asked_values import before_of, values_of
 from plans.plan import AskedFor, Step
 from plans.task_tables import EvidenceRow, TaskEventRow, TaskRow
@@ -33,6 +34,10 @@ TASK_STATE_NAMES: Final[Mapping[TaskState, str]] = {
     TaskState.REFUSED: "Refused",
     TaskState.WITHDRAWN: "Withdrawn",
 }
+
+
+# What test tickets asked for stands in no count.
+_TESTS: Final = sa.select(sa.literal("ticket:").concat(TicketRow.ref)).where(TicketRow.is_test.is_(True))
 
 
 class TaskAct(StrEnum):
@@ -69,6 +74,7 @@ class TaskLine:
     files: int
     is_open: bool
     is_overdue: bool
+    is_test: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,13 +142,14 @@ def list_task_lines(
     if trigger_ref:
         wanted = wanted.where(TaskRow.trigger_ref == trigger_ref)
     rows = session.execute(wanted.limit(limit)).scalars().all()
-    return tuple(_line(row, now, _count_files(session, row)) for row in rows)
+    return tuple(_line(session, row, now, _count_files(session, row)) for row in rows)
 
 
 def count_overdue_tasks(session: Session, now: datetime) -> int:
-    """How many open tasks are over their day."""
+    """How many open tasks are over their day, those of test tickets left out."""
     is_open = TaskRow.state.in_([state.value for state in OPEN_TASKS])
-    return session.execute(sa.select(sa.func.count()).where(is_open, TaskRow.due_at < now)).scalar_one()
+    wanted = sa.select(sa.func.count()).where(is_open, TaskRow.due_at < now, TaskRow.trigger_ref.not_in(_TESTS))
+    return session.execute(wanted).scalar_one()
 
 
 def read_task(session: Session, tasks: Tasks, row: TaskRow, now: datetime) -> TaskView:
@@ -152,7 +159,7 @@ def read_task(session: Session, tasks: Tasks, row: TaskRow, now: datetime) -> Ta
     files = sa.select(EvidenceRow).where(EvidenceRow.task_id == row.id).order_by(EvidenceRow.at, EvidenceRow.id)
     kept = tuple(_file(one) for one in session.execute(files).scalars())
     return TaskView(
-        line=_line(row, now, len(kept)),
+        line=_line(session, row, now, len(kept)),
         words=ASK_WORDS[AskedFor(row.asked_for)],
         values=_values(step),
         before=before_of(step.condition),
@@ -192,7 +199,12 @@ def _file(row: EvidenceRow) -> TaskFile:
     return TaskFile(id=row.id, name=row.name, size=row.size, sha256=row.sha256, at=row.at, by=row.by)
 
 
-def _line(row: TaskRow, now: datetime, files: int) -> TaskLine:
+def _is_test(session: Session, row: TaskRow) -> bool:
+    found = sa.select(TicketRow.is_test).where(TicketRow.ref == ref_of(row))
+    return bool(session.execute(found).scalar_one_or_none())
+
+
+def _line(session: Session, row: TaskRow, now: datetime, files: int) -> TaskLine:
     state, asked_for = TaskState(row.state), AskedFor(row.asked_for)
     return TaskLine(
         id=row.id,
@@ -214,4 +226,5 @@ def _line(row: TaskRow, now: datetime, files: int) -> TaskLine:
         files=files,
         is_open=state in OPEN_TASKS,
         is_overdue=state in OPEN_TASKS and row.due_at < now,
+        is_test=_is_test(session, row),
     )

@@ -1,26 +1,29 @@
 """Tickets as pages and commands show them: frozen values, read in one consistent look."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session
-
 from core.errors import NotFound
-from core.personal import Personal
+from dsr.certificates import CertificateView, view_certificate
+from dsr.clock_acts import ClockView, read_clock
 from dsr.clocks import reckon_ticket
 from dsr.desk import Desk, find_ticket, read_events
+from dsr.finding import FoundPanel, is_sound, view_found
 from dsr.grounds import Ground, grounds_for
-from dsr.intake import CARRIED_OUT
+from dsr.intake import ALSO_BY_HAND, CARRIED_OUT
+from dsr.listing import TicketLine, line_of
+from dsr.messages import MessageView, can_be_written_to, read_messages
 from dsr.package import PackageView, view_package
 from dsr.planning import RUNNABLE, holds_nothing, seal_of
-from dsr.states import ENDS, MOVES, OPEN, State
-from dsr.tables import MessageRow, TicketEventRow, TicketRow
+from dsr.proof_panel import ProofPanel, view_proof
+from dsr.retries import Trying, read_trying
+from dsr.states import ENDS, MOVES, State
+from dsr.tables import TicketEventRow, TicketRow
 from dsr.task_views import TaskLine, list_task_lines
-from dsr.words import RIGHT_NAMES, RIGHT_WORDS, STATE_NAMES
+from dsr.words import RIGHT_WORDS, STATE_NAMES
 from ledger.entries import LedgerEntry
 from plans.build_request import READ_RIGHTS
 from plans.plan import Gap
@@ -42,24 +45,13 @@ class Act(StrEnum):
     SET_REGIME = "set_regime"
     NOTE = "note"
     ANSWER_BY_HAND = "answer_by_hand"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TicketLine:
-    """One line of the list. `contact` is personal data: pages only."""
-
-    ref: str
-    contact: Personal
-    right: Right
-    right_name: str
-    regime: str | None
-    state: State
-    state_name: str
-    received_at: datetime
-    due_on: date | None
-    identity_shown: bool
-    channel: str
-    is_test: bool
+    REFUSE_PART = "refuse_part"
+    SPLIT = "split"
+    LINK = "link"
+    ASSIGN = "assign"
+    REPLY = "reply"
+    ACCEPT_PROOF = "accept_proof"
+    LIFT_CONTEST = "lift_contest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +88,7 @@ class StayLine:
     reason: str
     until: str
     rows: int | None
+    newest: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,16 +126,6 @@ class TimelineLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MessageView:
-    """A note (`note`) or a mail of ours (`out`; `body` is then the mail's name)."""
-
-    at: datetime
-    direction: str
-    author: str
-    body: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class TicketView:
     """Everything about one ticket."""
 
@@ -155,10 +138,15 @@ class TicketView:
     identity_at: datetime | None
     due_on: date
     reckoning: Reckoning
+    clock: ClockView
     timeline: tuple[TimelineLine, ...]
     messages: tuple[MessageView, ...]
     plan: PlanPanel | None
+    found: FoundPanel
     package: PackageView | None
+    certificate: CertificateView | None
+    trying: Trying | None
+    proof: ProofPanel
     tasks: tuple[TaskLine, ...]
     outcome: Mapping[str, Any]
     grounds: tuple[Ground, ...]
@@ -176,6 +164,11 @@ class TicketView:
         return self.line.state
 
     @property
+    def waiting_messages(self) -> int:
+        """How many messages of the person nobody has answered."""
+        return sum(one.waits for one in self.messages)
+
+    @property
     def is_copy(self) -> bool:
         """Whether it is answered by a copy of records: nothing is changed in a store."""
         return self.line.right in READ_RIGHTS
@@ -186,64 +179,23 @@ class TicketView:
         return self.line.right in CARRIED_OUT
 
 
-def list_lines(
-    session: Session,
-    *,
-    state: State | None,
-    right: Right | None,
-    search: str,
-    is_open: bool,
-    due_before: date | None,
-    limit: int,
-) -> list[TicketLine]:
-    """Tickets by what is due next; `search` is a reference or its start, or a whole address."""
-    wanted = sa.select(TicketRow).order_by(TicketRow.due_on.is_(None), TicketRow.due_on, TicketRow.received_at)
-    if state is not None:
-        wanted = wanted.where(TicketRow.state == state.value)
-    elif is_open:
-        wanted = wanted.where(TicketRow.state.in_([one.value for one in OPEN]))
-    else:
-        hidden = [State.UNCONFIRMED.value, State.EXPIRED.value]
-        wanted = wanted.where(TicketRow.state.not_in(hidden))
-    if right is not None:
-        wanted = wanted.where(TicketRow.right == right.value)
-    if due_before is not None:
-        wanted = wanted.where(TicketRow.due_on < due_before)
-    if text := search.strip():
-        as_ref = TicketRow.ref.startswith(text.upper(), autoescape=True)
-        wanted = wanted.where(sa.or_(as_ref, sa.func.lower(TicketRow.contact) == text.lower()))
-    return [_line(row) for row in session.execute(wanted.limit(limit)).scalars()]
-
-
-def count_states(session: Session) -> dict[State, int]:
-    """How many tickets are in each state, tests left out."""
-    wanted = sa.select(TicketRow.state, sa.func.count()).where(TicketRow.is_test.is_(False)).group_by(TicketRow.state)
-    found = {State(state): number for state, number in session.execute(wanted)}
-    return {state: found.get(state, 0) for state in State}
-
-
-def count_overdue(session: Session, today: date) -> int:
-    """How many open tickets were due before a day, tests left out."""
-    is_open = TicketRow.state.in_([one.value for one in OPEN])
-    wanted = sa.select(sa.func.count()).where(is_open, TicketRow.due_on < today, TicketRow.is_test.is_(False))
-    return session.execute(wanted).scalar_one()
-
-
 def read_view(desk: Desk, ref: str) -> TicketView:
     """One ticket with all that belongs to it. Raises NotFound."""
     with desk.database.read() as session:
         ticket = find_ticket(session, ref)
         document = desk.document(session, ticket)
         events = read_events(session, ticket)
-        messages = _messages(session, ticket)
+        messages = read_messages(session, ticket)
         package = view_package(session, ticket)
+        proof = view_proof(desk, session, ticket)
+        certificate, trying = view_certificate(session, ticket), read_trying(session, ticket, events)
         evidence = desk.ledger.entries(session, ref=f"ticket:{ticket.ref}")
         tasks = list_task_lines(session, desk.clock.now(), trigger_ref=f"ticket:{ticket.ref}")
     reckoning = reckon_ticket(ticket, events, document, now=desk.clock.now())
     plan = _plan(desk, ticket)
     regimes = (ticket.regime,) if ticket.regime else document.regimes
     return TicketView(
-        line=_line(ticket),
+        line=line_of(ticket),
         right_words=RIGHT_WORDS[Right(ticket.right)],
         details=ticket.details,
         country=ticket.country,
@@ -252,41 +204,33 @@ def read_view(desk: Desk, ref: str) -> TicketView:
         identity_at=ticket.identity_at,
         due_on=reckoning.due,
         reckoning=reckoning,
+        clock=read_clock(ticket, events, document, now=desk.clock.now()),
         timeline=tuple(_timeline(event) for event in events),
         messages=messages,
         plan=_panel(plan) if plan else None,
+        found=view_found(ticket, plan),
         package=package,
+        certificate=certificate,
+        trying=trying,
+        proof=proof,
         tasks=tasks,
         outcome=dict(ticket.outcome),
         grounds=grounds_for(regimes, Right(ticket.right)),
         regimes=document.regimes,
-        acts=_acts(ticket, plan),
+        acts=_acts(ticket, plan) - withheld_acts(proof),
         evidence=tuple(evidence),
         zone=document.controller.timezone,
     )
 
 
-def _line(row: TicketRow) -> TicketLine:
-    return TicketLine(
-        ref=row.ref,
-        contact=row.contact,
-        right=Right(row.right),
-        right_name=RIGHT_NAMES[Right(row.right)],
-        regime=row.regime,
-        state=State(row.state),
-        state_name=_state_name(row),
-        received_at=row.received_at,
-        due_on=row.due_on,
-        identity_shown=row.identity_at is not None,
-        channel=row.channel,
-        is_test=row.is_test,
-    )
-
-
-def _state_name(row: TicketRow) -> str:
-    if State(row.state) is State.RECEIVED and row.identity_at is None:
-        return "Waits for proof"
-    return STATE_NAMES[State(row.state)]
+def withheld_acts(proof: ProofPanel) -> frozenset[Act]:
+    """What cannot be done as the proof stands."""
+    can = {
+        Act.APPROVE: not proof.missing,
+        Act.ACCEPT_PROOF: not proof.standing.enough,
+        Act.LIFT_CONTEST: proof.standing.contested_at is not None,
+    }
+    return frozenset(act for act, may in can.items() if not may)
 
 
 def _timeline(event: TicketEventRow) -> TimelineLine:
@@ -302,12 +246,6 @@ def _timeline(event: TicketEventRow) -> TimelineLine:
     )
 
 
-def _messages(session: Session, ticket: TicketRow) -> tuple[MessageView, ...]:
-    wanted = sa.select(MessageRow).where(MessageRow.ticket_id == ticket.id).order_by(MessageRow.at, MessageRow.id)
-    rows: Sequence[MessageRow] = session.execute(wanted).scalars().all()
-    return tuple(MessageView(at=row.at, direction=row.direction, author=row.author, body=row.body) for row in rows)
-
-
 def _plan(desk: Desk, ticket: TicketRow) -> PlanView | None:
     """None without one, and some time after the request was closed, when its details were emptied."""
     try:
@@ -319,8 +257,9 @@ def _plan(desk: Desk, ticket: TicketRow) -> PlanView | None:
 def _acts(ticket: TicketRow, plan: PlanView | None) -> frozenset[Act]:
     state, proven = State(ticket.state), ticket.identity_at is not None
     nothing = plan is not None and holds_nothing(plan)
-    sound = plan is not None and plan.preview is not None and not plan.preview.blocked and not nothing
-    carried_out = Right(ticket.right) in CARRIED_OUT
+    sound = plan is not None and is_sound(plan) and not nothing
+    right = Right(ticket.right)
+    carried_out = right in CARRIED_OUT
     at_rest = state in (State.RECEIVED, State.PLANNED, State.PARTLY_DONE)
     can = {
         Act.MAKE_PLAN: at_rest and proven and carried_out,
@@ -328,13 +267,25 @@ def _acts(ticket: TicketRow, plan: PlanView | None) -> frozenset[Act]:
         Act.REFUSE: State.REFUSED in MOVES[state],
         Act.NOTHING_FOUND: state is State.PLANNED and nothing,
         Act.RUN: state in RUNNABLE,
-        Act.ANSWER_BY_HAND: state is State.RECEIVED and proven and not carried_out,
+        Act.ANSWER_BY_HAND: state is State.RECEIVED and proven and (not carried_out or right in ALSO_BY_HAND),
         Act.WITHDRAW: State.WITHDRAWN in MOVES[state],
         Act.ASK_AGAIN: state is State.RECEIVED and not proven,
         Act.SET_REGIME: state not in ENDS,
         Act.NOTE: True,
+        Act.REFUSE_PART: _may_refuse_part(state, carried_out=carried_out, sound=sound),
+        Act.SPLIT: bool(ticket.contact) and state not in (State.UNCONFIRMED, State.EXPIRED),
+        Act.LINK: state not in (State.UNCONFIRMED, State.EXPIRED),
+        Act.ASSIGN: state not in ENDS,
+        Act.REPLY: can_be_written_to(ticket),
+        Act.ACCEPT_PROOF: proven and state not in ENDS,
+        Act.LIFT_CONTEST: state not in ENDS,
     }
     return frozenset(act for act, may in can.items() if may)
+
+
+def _may_refuse_part(state: State, *, carried_out: bool, sound: bool) -> bool:
+    # A part of what a plan found, or, where none carries the right out, a part in words.
+    return (state is State.PLANNED and sound) if carried_out else state is State.RECEIVED
 
 
 def _panel(view: PlanView) -> PlanPanel:

@@ -33,6 +33,7 @@ STATE_NAMES: Final[Mapping[State, str]] = {
     State.RUNNING: "Running",
     State.PARTLY_DONE: "Partly done",
     State.ANSWERED: "Answered",
+    State.PARTLY_REFUSED: "Partly refused",
     State.REFUSED: "Refused",
     State.NOTHING_FOUND: "Nothing found",
     State.WITHDRAWN: "Withdrawn",
@@ -52,6 +53,18 @@ class StatusWords:
 BY_HAND: Final = StatusWords(
     title=mark("A person works on your request"),
     body=mark("You do not need to do anything. You get a mail when it is done."),
+)
+# While an answer of theirs is waited for.
+ASKED: Final = StatusWords(
+    title=mark("We have a question for you"),
+    body=mark("It stands below, under the messages. A person reads your answer and goes on."),
+)
+# While an operator decides what of the texts in a copy goes out.
+LOOKED_THROUGH: Final = StatusWords(
+    title=mark("A person looks through your copy"),
+    body=mark(
+        "You do not need to do anything. Some of the texts in it may be about other people too. The day below stays."
+    ),
 )
 STATUS: Final[Mapping[State, StatusWords]] = {
     State.UNCONFIRMED: StatusWords(
@@ -74,9 +87,13 @@ STATUS: Final[Mapping[State, StatusWords]] = {
     State.RUNNING: StatusWords(title=mark("It is being done"), body=mark("You get a mail when it is done.")),
     State.PARTLY_DONE: StatusWords(
         title=mark("Not all of it is done yet"),
-        body=mark("One place could not be reached. We try again, and the day below stays."),
+        body=mark("In one place it was not possible yet. We try again, and the day below stays."),
     ),
     State.ANSWERED: StatusWords(title=mark("Your request is answered"), body=mark("Our answer went to you by mail.")),
+    State.PARTLY_REFUSED: StatusWords(
+        title=mark("We did part of what you asked"),
+        body=mark("What we did and what we did not do, with the reasons, went to you by mail."),
+    ),
     State.REFUSED: StatusWords(
         title=mark("We do not do what you asked"),
         body=mark("The reasons went to you by mail, with where you can complain."),

@@ -20,6 +20,14 @@ from jobs.commands.operators import token, user
 from jobs.commands.policy import policy
 from jobs.commands.promises import promises
 from jobs.commands.requests import request
+from jobs.commands.requests_answers import ANSWER_COMMANDS
+from jobs.commands.requests_clock import CLOCK_COMMANDS
+from jobs.commands.requests_correction import correction
+from jobs.commands.requests_found import FOUND_COMMANDS
+from jobs.commands.requests_proof import PROOF_COMMANDS
+from jobs.commands.requests_redact import REDACT_COMMANDS
+from jobs.commands.requests_talk import TALK_COMMANDS
+from jobs.commands.requests_tickets import TICKET_COMMANDS
 from jobs.commands.serve import serve
 from jobs.commands.sweep import sweep
 from jobs.commands.tasks import task
@@ -39,6 +47,17 @@ def kept() -> None:
 
 for command in COMMANDS:
     kept.add_command(command)
+for command in (
+    *ANSWER_COMMANDS,
+    *TALK_COMMANDS,
+    *PROOF_COMMANDS,
+    *CLOCK_COMMANDS,
+    *FOUND_COMMANDS,
+    *REDACT_COMMANDS,
+    *TICKET_COMMANDS,
+    correction,
+):
+    request.add_command(command)
 
 
 def run_command_line(wiring: Wiring) -> None:

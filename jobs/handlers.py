@@ -22,6 +22,9 @@ def work_handlers(kept: Services) -> Mapping[str, Handler]:
     """The handlers of every kind of event an installation writes but mail."""
     return {
         "request.run": kept.requests.handle_run,
+        "request.proof": kept.requests.proof.handle,
+        "request.changes": kept.requests.changes.handle,
+        "request.certificate": kept.requests.handle_certificate,
         "task.mail": kept.tasks.handle_mail,
         PREVIEW: kept.campaign_runs.handle_preview,
         "sweep.approve": lambda event: approve_waiting(kept, event),

@@ -73,6 +73,7 @@ def standing_jobs(kept: Services) -> tuple[Job, ...]:
         Job(name="map", every=300, run=kept.drift.check_if_due),
         Job(name="contents", every=300, run=kept.content.scan_if_due),
         Job(name="requests", every=600, run=kept.requests.tidy),
+        Job(name="reminders", every=300, run=kept.requests.reminders.tick),
         Job(name="tasks", every=60, run=kept.tasks.send_due),
         Job(name="ledger check", every=3600, run=verify),
     )

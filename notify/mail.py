@@ -28,7 +28,9 @@ log = structlog.get_logger()
 MAIL: Final = "mail"
 _EVENT_NAME: Final = re.compile(r"[a-z][a-z_]*")
 # What an operator decided and worded is a person's mail; everything else tells robots not to answer (RFC 3834).
-WRITTEN_BY_PEOPLE: Final = frozenset({"request_refused", "nothing_found", "answered_by_hand"})
+WRITTEN_BY_PEOPLE: Final = frozenset(
+    {"request_refused", "request_extended", "request_fee", "nothing_found", "answered_by_hand"}
+)
 
 
 class TextRenderer(Protocol):

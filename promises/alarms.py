@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from core.words import plural, span
+from core.words import full_day, plural, span
+from dsr.figures import LateRequest
 from promises.silence import Silence
 from promises.states import State, SweepEvidence
 
@@ -15,7 +16,7 @@ from promises.states import State, SweepEvidence
 class AlarmKind(StrEnum):
     """HALF: the oldest record has used up half of `within`. BROKEN: evidence says the promise is broken. MISSED: a run did
     not begin when it was due. UNREACHED: a store could not say. WAITS: a sweep waits for a person for more than half of
-    `within`. SILENT: a job does not run, or only fails."""
+    `within`. SILENT: a job does not run, or only fails. OVERDUE: a request is open on a day after the one it was due."""
 
     HALF = "half_used"
     BROKEN = "broken"
@@ -23,6 +24,7 @@ class AlarmKind(StrEnum):
     UNREACHED = "unreached"
     WAITS = "waits"
     SILENT = "silent"
+    OVERDUE = "overdue"
 
 
 # What each is called while it stands, and once it is over.
@@ -33,6 +35,7 @@ TITLES = {
     AlarmKind.UNREACHED: "{about}: a store could not be read",
     AlarmKind.WAITS: "{about} waits for approval too long",
     AlarmKind.SILENT: "The job {about} is silent",
+    AlarmKind.OVERDUE: "Request {about} is overdue",
 }
 OVER_TITLES = {
     AlarmKind.HALF: "{about}: back inside half of its time",
@@ -41,6 +44,7 @@ OVER_TITLES = {
     AlarmKind.UNREACHED: "{about}: its stores can be read again",
     AlarmKind.WAITS: "{about} no longer waits for approval",
     AlarmKind.SILENT: "The job {about} runs again",
+    AlarmKind.OVERDUE: "Request {about} is no longer overdue",
 }
 TO_DO = {
     AlarmKind.HALF: "Look why the sweep does not take them: a hold, its budget, an error of the last run.",
@@ -49,6 +53,7 @@ TO_DO = {
     AlarmKind.UNREACHED: "Run `kept doctor`: it names the store and what to do.",
     AlarmKind.WAITS: "Look at the numbers, then approve it or say why not.",
     AlarmKind.SILENT: "Run `kept doctor`, then look at the log of `kept serve`.",
+    AlarmKind.OVERDUE: "Its page in the console says what it waits for.",
 }
 # What nobody can say of a clause while a store of it cannot be read.
 UNKNOWN_THEN = frozenset({AlarmKind.HALF, AlarmKind.BROKEN})
@@ -56,7 +61,7 @@ UNKNOWN_THEN = frozenset({AlarmKind.HALF, AlarmKind.BROKEN})
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """One thing that is wrong. `about`: a clause's id, or the name of a job; `says`: it in a sentence or two."""
+    """One thing that is wrong. `about`: a clause's id, the name of a job, or a request's reference; `says`: it in a sentence or two."""
 
     kind: AlarmKind
     about: str
@@ -112,10 +117,17 @@ class News:
     over: tuple[str, ...]
 
 
-def judge_alarms(standings: Sequence[Standing], silences: Sequence[Silence], now: datetime) -> tuple[Alarm, ...]:
+def judge_alarms(
+    standings: Sequence[Standing],
+    silences: Sequence[Silence],
+    now: datetime,
+    *,
+    late: Sequence[LateRequest] = (),
+) -> tuple[Alarm, ...]:
     """Every alarm that stands now. A clause that nobody has ever looked at is red on the board, and no alarm."""
     alarms = [alarm for one in standings for alarm in _of_clause(one, now)]
     alarms += [Alarm(kind=AlarmKind.SILENT, about=one.job, says=one.words(now), since=one.since) for one in silences]
+    alarms += [Alarm(kind=AlarmKind.OVERDUE, about=one.ref, says=_late_words(one), since=one.since) for one in late]
     return tuple(alarms)
 
 
@@ -138,6 +150,10 @@ def _of_clause(one: Standing, now: datetime) -> Iterator[Alarm]:
             f"A sweep has waited for approval for {span(now - one.waits_since)}; the work may take {span(one.within)}."
         )
         yield alarm(AlarmKind.WAITS, words, one.waits_since)
+
+
+def _late_words(one: LateRequest) -> str:
+    return f"{one.right.value.replace('_', ' ').capitalize()}, due on {full_day(one.due_on)}."
 
 
 def _half_words(sweep: SweepEvidence, within: timedelta | None) -> str:

@@ -17,6 +17,7 @@ from core.database import Base, Database
 from core.errors import WaitsForPerson
 from core.ids import new_id
 from core.words import full_day, span
+from dsr.figures import list_late
 from notify.mail import queue_mail
 from policies.cutoffs import BindingClause
 from policies.versions import Policies
@@ -58,7 +59,7 @@ class OpenAlarm:
 
 class Alarms:
     """Judges what stands, keeps it, and tells the people under `alerts:`. `others`: the clauses that are not retention, as
-    the board judges them."""
+    the board judges them. A request that is overdue is an alarm of its own, beside the clause of its right."""
 
     def __init__(
         self,
@@ -89,7 +90,9 @@ class Alarms:
         standings = [*self._retention(now), *self._others()]
         with self._database.read() as session:
             silences = read_silences(session, now, awake_since=self._awake_since)
-        standing = judge_alarms(standings, silences, now)
+            version = self._policies.in_force(session)
+            late = list_late(session, now, version.document.controller.timezone if version else "UTC")
+        standing = judge_alarms(standings, silences, now, late=late)
         try:
             with self._database.begin() as session:
                 self._settle(session, standing, now)

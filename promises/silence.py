@@ -21,6 +21,7 @@ WATCHED: Final[Mapping[str, timedelta]] = {
     "sweeps": timedelta(minutes=1),
     "promises": timedelta(minutes=5),
     "requests": timedelta(minutes=10),
+    "reminders": timedelta(minutes=5),
     "alarms": timedelta(minutes=1),
 }
 SCHEDULER: Final = "scheduler"

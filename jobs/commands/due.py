@@ -22,7 +22,10 @@ def _day(text: str, what: str) -> date:
 
 def _pause(text: str) -> Pause:
     first, _, last = text.partition("/")
-    return Pause(start=_day(first, "--paused"), end=_day(last, "--paused"))
+    start, end = _day(first, "--paused"), _day(last, "--paused")
+    if end < start:
+        raise BadInput(f"--paused ends before it begins: '{text}'.", remedy="Write FROM/TO as 2026-03-10/2026-03-15.")
+    return Pause(start=start, end=end, prompt=True)  # whoever asks says that it was a pause
 
 
 @click.command()

@@ -9,10 +9,12 @@ import click
 
 from core.clock import iso_utc, parse_iso
 from core.words import count, size
+from dsr.listing import TicketLine
 from dsr.states import State
-from dsr.views import PlanPanel, TicketLine
+from dsr.views import PlanPanel, TimelineLine
 from jobs.actor import command_actor
 from jobs.answers import Answer, Line, answering, table
+from jobs.commands.requests_found import question_lines, questions_json
 from jobs.progress import showing_progress
 from jobs.services import Wiring
 from plans.plan import Step, StepDeed
@@ -24,7 +26,8 @@ def request() -> None:
     """Requests of people."""
 
 
-def _line_json(one: TicketLine) -> dict[str, Any]:
+def line_json(one: TicketLine) -> dict[str, Any]:
+    """A ticket as commands give it: no name or address of a person."""
     return {
         "ref": one.ref,
         "right": one.right.value,
@@ -34,6 +37,8 @@ def _line_json(one: TicketLine) -> dict[str, Any]:
         "due_on": one.due_on.isoformat() if one.due_on else None,
         "identity_shown": one.identity_shown,
         "channel": one.channel,
+        "is_test": one.is_test,
+        "assigned_to": one.assigned_to,
     }
 
 
@@ -43,19 +48,28 @@ def _line_json(one: TicketLine) -> dict[str, Any]:
 @click.option("--received", metavar="INSTANT", help="When it reached us, such as 2026-11-20T09:00:00Z; now without it.")
 @click.option("--channel", default="letter", show_default=True, help="letter, phone, chat, mail.")
 @click.option("--note", default="", help="What was said.")
+@click.option("--test", "is_test", is_flag=True, help="Only to try things out; it stands in no count.")
 @click.pass_obj
 @answering
-def open_request(wiring: Wiring, email: str, right: str, received: str | None, channel: str, note: str) -> Answer:
+def open_request(
+    wiring: Wiring, email: str, right: str, received: str | None, channel: str, note: str, is_test: bool
+) -> Answer:
     """Open a ticket for a request that came another way. The address gets a link to prove it."""
     with wiring.open_services(None) as kept:
         at = parse_iso(received) if received else kept.clock.now()
         ref = kept.requests.open_by_hand(
-            email=email, right=right, received_at=at, channel=channel, by=command_actor(), note=note
+            email=email,
+            right=right,
+            received_at=at,
+            channel=channel,
+            by=command_actor(),
+            note=note,
+            is_test=is_test,
         )
         kept.ledger.settle()
         line = kept.requests.view(ref).line
     return Answer(
-        data=_line_json(line), lines=[f"Request {ref} is open, due {line.due_on}. Its address got a link to prove it."]
+        data=line_json(line), lines=[f"Request {ref} is open, due {line.due_on}. Its address got a link to prove it."]
     )
 
 
@@ -71,7 +85,7 @@ def list_requests(wiring: Wiring, closed_too: bool) -> Answer:
     lines: list[Line] = (
         [table("", ["request", "right", "state", "due", "came by"], rows)] if rows else ["No request is open."]
     )
-    return Answer(data=[_line_json(one) for one in found], lines=lines)
+    return Answer(data=[line_json(one) for one in found], lines=lines)
 
 
 def _plan_lines(plan: PlanPanel) -> list[Line]:
@@ -114,6 +128,11 @@ def _plan_json(plan: PlanPanel | None) -> dict[str, Any] | None:
     }
 
 
+def _change(one: TimelineLine) -> str:
+    what = one.after_name if one.before is not one.after else one.kind.replace("_", " ")
+    return f"{what}, by {one.by}{f': {one.why}' if one.why else ''}"
+
+
 @request.command()
 @click.argument("ref")
 @click.pass_obj
@@ -126,12 +145,20 @@ def show(wiring: Wiring, ref: str) -> Answer:
     lines += [f"  {line.day}  {line.words}{'' if line.binds else ' (does not bind)'}" for line in view.reckoning.lines]
     if view.plan:
         lines += _plan_lines(view.plan)
-    lines += [f"  {one.at:%Y-%m-%d %H:%M}  {one.after_name}  {one.why}".rstrip() for one in view.timeline]
-    data = _line_json(view.line) | {
+    lines += [f"  {one.at:%Y-%m-%d %H:%M}  {_change(one)}" for one in view.timeline]
+    data = line_json(view.line) | {
         "due_on": view.due_on.isoformat(),
         "plan": _plan_json(view.plan),
         "timeline": [
-            {"at": iso_utc(one.at), "kind": one.kind, "to": one.after.value, "why": one.why} for one in view.timeline
+            {
+                "at": iso_utc(one.at),
+                "kind": one.kind,
+                "from": one.before.value,
+                "to": one.after.value,
+                "by": one.by,
+                "why": one.why,
+            }
+            for one in view.timeline
         ],
     }
     return Answer(data=data, lines=lines)
@@ -146,11 +173,12 @@ def plan(wiring: Wiring, ref: str) -> Answer:
     with wiring.open_services(None) as kept:
         kept.requests.make_plan(ref, by=command_actor())
         kept.ledger.settle()
-        panel = kept.requests.view(ref).plan
-    lines = _plan_lines(panel) if panel else []
-    return Answer(
-        data=_plan_json(panel), lines=[*lines, f"Approve it in the console, or with: kept request run {ref} --approve"]
-    )
+        view = kept.requests.view(ref)
+    lines = _plan_lines(view.plan) if view.plan else []
+    data = (_plan_json(view.plan) or {}) | {"questions": questions_json(view)}
+    if view.found.questions:
+        return Answer(data=data, lines=[*lines, *question_lines(view)], exit_status=1)
+    return Answer(data=data, lines=[*lines, f"Approve it in the console, or with: kept request run {ref} --approve"])
 
 
 @request.command()
@@ -180,7 +208,7 @@ def run(wiring: Wiring, ref: str, approve: bool, reason: str) -> Answer:
     return Answer(
         data={"ref": ref, "state": state.value, "tasks": [task.id for task in tasks]},
         lines=[f"Request {ref} is {state.value.replace('_', ' ')}.", *([waits] if waits else [])],
-        exit_status=0 if not open_still else 1 if tasks and not ours else 3,
+        exit_status=1 if state is State.PLANNED else 0 if not open_still else 1 if tasks and not ours else 3,
     )
 
 
