@@ -15,9 +15,12 @@ from core.leases import Leases
 from core.outbox import Dispatcher
 from core.rendering import Renderer
 from core.settings_file import load_settings
+from dsr.certificates import MAKE
 from dsr.desk import Desk
 from dsr.limits import DEFAULT_LIMITS, Limits
 from dsr.planning import RUN
+from dsr.proof import COMPARE
+from dsr.proof_changes import WATCH
 from dsr.service import Requests
 from examples.gateway.build import write_configuration
 from examples.gateway.database import create_tables
@@ -109,9 +112,13 @@ class House:
         return sum(1 for line in lines if json.loads(line)["user_id"] == user)
 
 
-def build_house(database: Database, root: Path, *, limits: Limits = DEFAULT_LIMITS) -> House:
-    """The house, with the example's policy in force from now on."""
+def build_house(
+    database: Database, root: Path, *, limits: Limits = DEFAULT_LIMITS, policy: str = "", configuration: str = ""
+) -> House:
+    """The house, with its policy in force from now on. `policy` and `configuration`: others than the example's."""
     write_configuration(root)
+    if configuration:
+        (root / "kept.yaml").write_text(configuration)
     (root / "var").mkdir(parents=True)
     (root / "var" / "secret.key").write_bytes(SECRET)
     fill_gateway(root)
@@ -119,7 +126,7 @@ def build_house(database: Database, root: Path, *, limits: Limits = DEFAULT_LIMI
     leases = Leases(database, clock)
     ledger = Ledger(database, clock, leases, secret=SECRET, origin="kept.example/kept")
     policies = Policies(database, clock, ledger)
-    policies.publish(parse_document(settings.policy.read_text(), "gateway.md"), actor="system")
+    policies.publish(parse_document(policy or settings.policy.read_text(), "gateway.md"), actor="system")
     stores = {name: open_store(one, clock=clock) for name, one in settings.stores.items()}
     plans = Plans(database, clock, ledger, leases, DataMap(settings.collections, stores))
     renderer = Renderer(base_url="https://kept.example")
@@ -136,6 +143,8 @@ def build_house(database: Database, root: Path, *, limits: Limits = DEFAULT_LIMI
         packages=root / "var" / "packages",
         secret=SECRET,
         limits=limits,
+        settings=settings.requests,
+        alerts=settings.alerts.mail,
     )
     requests = Requests(desk, Reading(database, clock, ledger, leases, plans))
     mailer = Mailer(settings.mail, settings.var, renderer, clock=clock, database=database, key=SECRET)
@@ -146,7 +155,17 @@ def build_house(database: Database, root: Path, *, limits: Limits = DEFAULT_LIMI
         policies=policies,
         plans=plans,
         mailbox=Mailbox(settings.var),
-        dispatcher=Dispatcher(database, clock, {MAIL: mailer.deliver, RUN: requests.handle_run}),
+        dispatcher=Dispatcher(
+            database,
+            clock,
+            {
+                MAIL: mailer.deliver,
+                RUN: requests.handle_run,
+                COMPARE: requests.proof.handle,
+                WATCH: requests.changes.handle,
+                MAKE: requests.handle_certificate,
+            },
+        ),
         root=root,
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import re
 import sqlite3
+import zipfile
 from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -89,6 +91,19 @@ def received(installation: Installation, email: str, right: str = "access", deta
     ref = kept.requests.confirm(find(CONFIRM_LINK, installation.root, email).rpartition("/")[2], source=next(SOURCES))
     hand_on(kept)
     return ref
+
+
+def fetch_package(installation: Installation, ref: str, email: str) -> zipfile.ZipFile:
+    """The copy of a request as its person gets it: a code for the page, a fresh one for the file."""
+    requests = installation.kept.requests
+
+    def code() -> str:
+        requests.ask_code(ref, source=next(SOURCES))
+        hand_on(installation.kept)
+        return find(CODE, installation.root, email)
+
+    grant = requests.open_page(ref, code())
+    return zipfile.ZipFile(io.BytesIO(b"".join(requests.download(ref, grant, code()).chunks)))
 
 
 def count_of(installation: Installation, table: str, person: int) -> int:

@@ -111,7 +111,7 @@ def test_a_made_up_link_tells_nothing_and_is_limited(house: House) -> None:
         ("email", "a" * 10_000_000 + "@post.example"),
         ("right", ""),
         ("right", "everything"),
-        ("right", "correction"),
+        ("right", "objection"),
         ("details", "x" * 10_000_000),
         ("details", "ü" * 6_000),
         ("country", "Deutschland"),

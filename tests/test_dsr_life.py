@@ -112,7 +112,8 @@ def test_the_files_of_a_package_are_safe_to_open(house: House) -> None:
     assert SLY_PROMPT not in html
     assert "&lt;script&gt;" in html
     assert "5ecre7" not in "".join(package.read(name).decode(errors="replace") for name in package.namelist())
-    assert {"name": "api-keys", "records": 1, "held_and_not_sent": ["token_hash"]} in manifest["collections"]
+    keys = next(one for one in manifest["collections"] if one["name"] == "api-keys")
+    assert (keys["records"], keys["held_and_not_sent"]) == (1, ["token_hash"])
 
 
 def test_the_letter_says_what_the_law_asks_for(house: House) -> None:
@@ -280,7 +281,8 @@ def test_the_person_page_opens_with_a_code_only(house: House, time: Frozen) -> N
     assert house.requests.page(ref, grant).contact == "a•••••@post.example"
     house.requests.ask_code("K7F3Q-2MXB", source="192.0.2.7")
     other = house.confirmed(BRUNO)
-    assert not house.requests.may_see_page(other, grant)
+    with pytest.raises(NotFound):
+        house.requests.page(other, grant)
     house.requests.withdraw_page(ref, grant)
     assert house.requests.page(ref, grant).state is State.WITHDRAWN
 
@@ -291,7 +293,7 @@ def test_a_package_goes_after_two_weeks(house: House, time: Frozen) -> None:
     approve(house, ref)
     house.work()
     assert len(list((house.root / "var" / "packages").iterdir())) == 1
-    assert len(read_package(house, ref).namelist()) == 23
+    assert len(read_package(house, ref).namelist()) == 33
     time.tick(timedelta(days=15))
     house.requests.tidy()
     assert list((house.root / "var" / "packages").iterdir()) == []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from core.errors import BadInput, Conflict
 from dsr.grounds import all_grounds, find_ground, grounds_for
-from dsr.states import ENDS, MOVES, OPEN, State, require_move
+from dsr.states import BEGINNINGS, DONE, ENDS, MOVES, OPEN, State, draw_states, require_move
 from dsr.words import RIGHT_WORDS, STATE_NAMES, STATUS
 from policies.clauses import Right
 from policies.regimes import all_regimes
@@ -14,7 +17,7 @@ from policies.regimes import all_regimes
 
 def test_every_state_can_be_reached_and_every_open_one_left() -> None:
     """From the form, each state can come about; from each that is no end, an end can be reached."""
-    reached, waiting = set[State](), [State.UNCONFIRMED]
+    reached, waiting = set[State](), [next(iter(BEGINNINGS))]
     while waiting:
         state = waiting.pop()
         if state not in reached:
@@ -43,7 +46,18 @@ def test_nothing_is_deleted_or_copied_without_approval() -> None:
     """Running follows approval, or a failed run of what was approved; an answer follows running, or, for a right that no
     plan carries out, an operator's own words."""
     assert {state for state in State if State.RUNNING in MOVES[state]} == {State.APPROVED, State.PARTLY_DONE}
-    assert {state for state in State if State.ANSWERED in MOVES[state]} == {State.RECEIVED, State.RUNNING}
+    for end in DONE:
+        assert {state for state in State if end in MOVES[state]} == {State.RECEIVED, State.RUNNING}
+
+
+def test_the_page_about_requests_draws_the_machine_that_runs() -> None:
+    """The diagram is made from the table of moves, and each state has its row in the page's table."""
+    page = (Path(__file__).parent.parent / "docs" / "requests.md").read_text(encoding="utf-8")
+    between = page.split("<!-- states: begin -->\n")[1].split("<!-- states: end -->")[0]
+    assert between == f"```mermaid\n{draw_states()}\n```\n"
+    rows = re.findall(r"^\| ([a-z ]+) \| [^|]+ \| [^|]+ \|$", page.split("<!-- states: end -->")[1], flags=re.MULTILINE)
+    assert rows[0] == "state"
+    assert [row.replace(" ", "_") for row in rows[1 : len(State) + 1]] == [state.value for state in State]
 
 
 def test_every_state_and_right_has_its_words() -> None:

@@ -16,7 +16,9 @@ from markupsafe import Markup
 from pypdf import PdfReader
 
 from core.rendering import prepare_environment
+from dsr.answer_words import MAILS, Kind, compose, parts_of, standard_text
 from notify.campaign_words import WORDS
+from policies.clauses import Right
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES, STATIC, SAMPLES = ROOT / "templates", ROOT / "static", ROOT / "tests" / "look"
@@ -186,6 +188,10 @@ MAIL: dict[str, Any] = {
     "asked_on": "Friday, 5 June 2026", "is_overdue": False,
     "hold": "hold_01kax2", "added": "Friday, 1 May 2026", "review": "Thursday, 11 June 2026",
     "words": f"We put your name right.\nIt is Marta now.\n\n{LONG}",
+    "rule": "GDPR Art. 12(3)", "amount": "12.50 EUR", "changed": "8 June 2026", "until": "18 June 2026", "received": "11 June 2026",
+    "done_on": "12 June 2026", "size": "4.2 MB", "searched": 6, "closing": "", "complaint": "", "in_part": False, "waits": False,
+    "requests": [{"ref": "R-1043", "right": "Access", "due": "Friday, 19 June 2026", "left": "7 days", "state": "Received",
+                  "link": "https://ccr.example/console/requests/R-1043"}], "is_fallback": False,
 }  # fmt: skip
 MAIL |= {
     "w": WORDS["en"], "greeting": "Hello,", "subject": "Our privacy policy changes on 1 July 2026", "preheader": LONG,
@@ -198,12 +204,14 @@ MAIL |= {
     "alarms": [{"title": "request-logs is broken", "says": LONG, "to_do": "The board says what was seen and when."},
                {"title": "The job sweeps is silent", "says": "It has not run for 12 min.", "to_do": "Run `kept doctor`."}],
 }  # fmt: skip
-MAIL_MORE: dict[str, Any] = {"asked_at": "11 June 2026", "received": "11 June 2026", "done_on": "12 June 2026", "size": "4.2 MB",
-             "searched": 6, "in_part": True, "policy_link": "https://ccr.example/privacy", "smaller": [LONG, LONG], "is_overdue": True,
+MAIL_MORE: dict[str, Any] = {"asked_at": "11 June 2026", "in_part": True, "waits": True, "is_fallback": True, "has_files": True,
+             "closing": "It stays restricted until we tell you otherwise, and we tell you before that ends.",
+             "refused": [{"title": "Account", "why": LONG}, {"title": "Letters", "why": "others are named in them"}],
+             "requests": MAIL["requests"] * 2, "policy_link": "https://ccr.example/privacy", "smaller": [LONG, LONG], "is_overdue": True,
              "asked": [{"title": "Letters", "why": "deleted by hand, confirmed to us"}],
              "left_out": 3, "when_note": "It takes effect 14 days after everyone has been told.", "can_refuse": True,
              "changes": [{"title": "Data are kept longer", "more": LONG, "before": LONG, "after": "", "reaches_back": LONG}]}  # fmt: skip
-MAIL_LESS: dict[str, Any] = {"kept_back": [], "authority": None, "changes": [], "can_ask": False,
+MAIL_LESS: dict[str, Any] = {"kept_back": [], "items": [], "authority": None, "link": "", "searched": 0, "complaint": LONG, "changes": [], "can_ask": False,
                              "alarms": [{"title": "request-logs is broken", "says": LONG, "to_do": LONG}]}  # fmt: skip
 LETTER: dict[str, Any] = {
     "controller": CONTROLLER, "ref": "R-1043", "person_name": "Marta Quillfeather", "date": "12 June 2026",
@@ -292,13 +300,28 @@ def test_the_rail_says_what_the_ledger_is_and_shows_only_what_it_is_given(ledger
     assert not re.search('class="(search|toasts|pulse)"', layout.render(bare))
 
 
+def sample_of(event: str, more: dict[str, Any]) -> dict[str, Any]:
+    """What a mail takes; the blocks of an answer are made of its standard text, as they are when it goes out."""
+    given = MAIL | more
+    kind = next((one for one, name in MAILS.items() if name == event), None)
+    if kind is None:
+        return given
+    right = {Kind.COPY: Right.ACCESS, Kind.CORRECTED: Right.CORRECTION, Kind.BY_HAND: Right.RESTRICTION}.get(
+        kind, Right.DELETION
+    )
+    text = standard_text(kind, right, "en", places=given["searched"], in_part="refused" in given)
+    facts = {"request": given["right_words"], "day": given["done_on"], "size": given["size"], "rule": given["ground"],
+             "number": str(given["searched"])}  # fmt: skip
+    return given | {"blocks": compose(text, parts_of(kind, right, "gdpr"), facts)}
+
+
 @pytest.mark.parametrize("more", [{}, MAIL_MORE, MAIL_LESS], ids=["plain", "all", "least"])
 @pytest.mark.parametrize("event", EVENTS)
 def test_a_mail_says_the_same_in_both_parts_in_the_same_order(event: str, more: dict[str, Any]) -> None:
     """The subject is one line; each sentence of the text stands in the HTML too, one after the other."""
     env = make_environment()
     subject, text, html = (
-        env.get_template(f"email/{event}/{part}").render(MAIL | more)
+        env.get_template(f"email/{event}/{part}").render(sample_of(event, more))
         for part in ("subject.txt", "body.txt", "body.html")
     )
     assert "\n" not in subject.strip()
@@ -319,7 +342,7 @@ def squeeze(text: str) -> str:
 @pytest.mark.parametrize("event", EVENTS)
 def test_the_text_of_a_mail_fits_72_columns(event: str, more: dict[str, Any]) -> None:
     """Only a link may be longer, and it stands alone on its line."""
-    text = make_environment().get_template(f"email/{event}/body.txt").render(MAIL | more)
+    text = make_environment().get_template(f"email/{event}/body.txt").render(sample_of(event, more))
     assert text.startswith("Hello,") or event in ("sweep_waiting", "alarm_raised", "alarm_over")
     assert "\n-- \n" in text
     assert "\n\n\n" not in text
@@ -332,7 +355,7 @@ def test_the_text_of_a_mail_fits_72_columns(event: str, more: dict[str, Any]) ->
 def test_a_mail_loads_nothing_and_names_its_variables(event: str) -> None:
     """No remote picture or sheet: opening a mail tells nobody. The comment at the top is the contract."""
     folder = TEMPLATES / "email" / event
-    html = make_environment().get_template(f"email/{event}/body.html").render(MAIL)
+    html = make_environment().get_template(f"email/{event}/body.html").render(sample_of(event, {}))
     assert not re.search(r"<(img|link|script|iframe)|url\(", html)
     assert "controller {name, email}" in (folder / "body.txt").read_text(encoding="utf-8").split("#}")[0]
 
@@ -341,7 +364,7 @@ def test_what_people_write_is_escaped_in_pages_and_mails() -> None:
     """A reason or a name is text, whatever it looks like."""
     env = make_environment()
     nasty = "<b onclick=x>&'\""
-    html = env.get_template("email/request_refused/body.html").render(MAIL | {"reason": nasty})
+    html = env.get_template("email/request_refused/body.html").render(sample_of("request_refused", {"reason": nasty}))
     assert nasty not in html
     talk = env.from_string("{% import 'macros/talk.html' as t %}{{ t.msg('theirs', n, at, at, tz, n) }}")
     assert nasty not in Markup(talk.render(n=nasty, at=NOW, tz=UTC))

@@ -23,6 +23,7 @@ from core.operators import Role, add_operator, part_with
 from core.outbox import post
 from core.personal import Personal
 from core.settings_file import load_settings
+from dsr.attachments import Attachment
 from dsr.package import Packages
 from dsr.tables import ConversationRow, TicketRow
 from plans.own import STORE, own_map, own_plans
@@ -33,7 +34,7 @@ from retention.own import AllSweeps, OwnSweeps, with_own_sweeps
 from retention.tables import RunState
 from retention.views import SweepOutcome
 from stores.sql import SqlStore
-from tests.dsr_house import BRUNO, NOON, OPERATOR, House, build_house
+from tests.dsr_house import ANNA, BRUNO, NOON, OPERATOR, House, build_house
 from tests.ledger_rooms import count_rows
 
 Frozen = FrozenDateTimeFactory | TickingDateTimeFactory
@@ -129,6 +130,9 @@ def test_a_life_of_three_years(home: Home, time: Frozen) -> None:
     house = home.house
     ref, open_ref = house.confirmed(), house.confirmed(BRUNO)
     house.requests.make_plan(open_ref, by=OPERATOR)
+    for one, address in ((ref, ANNA), (open_ref, BRUNO)):
+        grant, card = house.open_page(one, address), Attachment(name="card.png", content=b"card")
+        house.requests.messages.write_as_person(one, grant, words="My card", files=[card])
     answer(house, ref)
     house.requests.add_note(ref, by=OPERATOR, text="Answered by phone too.")
     house.requests.add_note(open_ref, by=OPERATOR, text="Waits for a colleague.")
@@ -146,7 +150,7 @@ def test_a_life_of_three_years(home: Home, time: Frozen) -> None:
     package = home.scalar("SELECT id FROM packages")
     file = house.root / "var" / "packages" / f"{package}.kept"
     assert file.is_file()
-    assert home.scalar("SELECT count(*) FROM page_codes") == 0
+    assert home.scalar("SELECT count(*) FROM page_codes") == 2
 
     # Before the two weeks are over settled mail goes, and proof that has ended; a link that still works stays.
     age(home, time, START + timedelta(days=13, hours=12))
@@ -197,6 +201,8 @@ def test_a_life_of_three_years(home: Home, time: Frozen) -> None:
     home.sweeps.approve("kept:messages", by=OPERATOR, reason="looked at")
     assert home.count("ticket_messages", f"ticket_id = '{ticket}'") == 0
     assert home.count("ticket_events", f"ticket_id = '{ticket}'") == 0
+    assert home.count("ticket_attachments") == home.count("ticket_keys") == 1  # those of the open request
+    assert home.count("ticket_attachments", f"ticket_id = '{ticket}'") == 0
     assert home.count("ticket_messages", "body = 'Waits for a colleague.'") == 1
     home.sweep("requests")
     assert home.count("tickets") == 11

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import io
 import itertools
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +16,7 @@ from werkzeug.test import TestResponse
 from core.catalogue import LANGUAGES, catalogue
 from core.rendering import ROOT, Renderer
 from core.words import long_day
+from dsr.answer_words import MAILS, Kind, compose, parts_of, standard_text
 from dsr.grounds import all_grounds
 from dsr.outcome_lines import say_plainly
 from dsr.words import RIGHT_WORDS, STATUS, say_right, say_status
@@ -28,7 +27,7 @@ from policies.documents import parse_document
 from policies.reckoning import reckon
 from policies.regimes import all_regimes
 from tests.public_policies import VERSIONS, text_of
-from tests.request_desk import CODE, find, hand_on, read_mails
+from tests.request_desk import CODE, fetch_package, find, hand_on, read_mails
 from tests.request_desk import text_of as plain_text
 from tests.test_web_languages import messages
 from tests.web_installation import CONFIGURATION, Installation, open_installation
@@ -191,8 +190,7 @@ def test_the_language_of_the_form_is_that_of_all_that_follows(installation: Inst
     for mail in read_mails(installation.root, email):
         assert mail["Content-Language"] == "de"
         require_no_english(re.sub(r"https?://\S+|Lanternway|\S+@\S+", "", f"{mail['Subject']} {plain_text(mail)}"))
-    download = installation.kept.requests.hand_out(ref, by="system")
-    with zipfile.ZipFile(io.BytesIO(b"".join(download.chunks))) as archive:
+    with fetch_package(installation, ref, email) as archive:
         words = BeautifulSoup(archive.read("index.html"), "html.parser")
         assert archive.read("letter.pdf").startswith(b"%PDF")
     for table in words.select("table")[1:]:  # the records themselves
@@ -224,13 +222,16 @@ DAYS = {
     "asked_at": "11.6.2026",
     "received": "11.6.2026",
     "done_on": "12.6.2026",
+    "changed": "8.6.2026",
+    "until": "18.6.2026",
 }
 GIVEN: dict[str, Any] = DAYS | {
     "controller": CONTROLLER, "ref": "R-1043", "right_words": "XX", "link": "https://ccr.example/r", "code": "481 207",
     "items": [{"title": "Logs", "count": 1902}], "kept_back": [{"title": "Belege", "why": "YY", "until": "31.12.2036"}],
     "asked": [{"title": "Briefe", "why": "ZZ"}], "reason": "RR", "ground": "GG", "authority": AUTHORITY, "words": "WW",
     "size": "4 MB", "searched": 6, "policy_link": "https://ccr.example/privacy", "work": "AA", "store": "helpdesk",
-    "collection": "letters", "asked_on": "5.6.2026", "is_overdue": False,
+    "collection": "letters", "asked_on": "5.6.2026", "is_overdue": False, "in_part": False, "closing": "CC", "complaint": "",
+    "rule": "Q1", "amount": "12.50 EUR", "waits": True, "more": True,
 }  # fmt: skip
 WHERE = ("BfDI", "Graurheindorfer Straße 153, 53117 Bonn", "https://bfdi.example")
 # What the law asks of each, as it must stand in the mail; what a language says in its own words comes after.
@@ -238,11 +239,18 @@ PARTS: dict[str, tuple[str, ...]] = {
     "request_confirm": ("XX", "ccr", DAYS["due"], DAYS["expires"], DAYS["asked_at"], "https://ccr.example/r"),
     "request_received": ("XX", "R-1043", DAYS["due"], DAYS["received"], "https://ccr.example/r", "{complain}", "{nothing}"),
     "status_code": ("481 207", DAYS["expires"]),
+    "message_from_us": ("XX", "R-1043", "https://ccr.example/r"),
+    "contact_changed": ("XX", "ccr", DAYS["changed"], DAYS["until"], "https://ccr.example/r"),
+    "address_confirm": ("XX", "ccr", DAYS["expires"], "https://ccr.example/r"),
     "package_ready": (DAYS["expires"], "4 MB", "{letter}", "{again}", "{complain}", "{court}", *WHERE),
     "deletion_done": ("Logs", "1\u202f902", "Briefe", "ZZ", "Belege", "YY", "31.12.2036", DAYS["done_on"], "{recipients}", "{complain}", "{court}", *WHERE),
+    "correction_done": ("Logs", "1\u202f902", "Briefe", "ZZ", "Belege", "YY", DAYS["done_on"], "{recipients}", "{complain}", "{court}", *WHERE),
     "nothing_found": ("XX", "6", "{nothing}", "{complain}", "{court}", *WHERE),
     "request_refused": ("XX", "RR", "GG", "{complain}", "{court}", "{free}", *WHERE),
-    "answered_by_hand": ("XX", "WW", "{complain}", "{court}", *WHERE),
+    "request_extended": ("XX", "RR", DAYS["due"], "Q1", "{complain}", "{court}", *WHERE),
+    "request_fee": ("XX", "RR", "12.50 EUR", "Q1", "{complain}", "{court}", *WHERE),
+    "request_acknowledged": ("XX", "R-1043", DAYS["due"], DAYS["received"], "{nothing}", "{complain}", "{court}", *WHERE),
+    "answered_by_hand": ("XX", "WW", "CC", "{complain}", "{court}", *WHERE),
     "task_asked": ("AA", "helpdesk", "letters", DAYS["due"], DAYS["expires"], "https://ccr.example/r"),
     "task_reminded": ("AA", "helpdesk", "letters", DAYS["due"], "5.6.2026", "https://ccr.example/r"),
     "task_withdrawn": ("AA", "helpdesk", "letters", "5.6.2026"),
@@ -254,18 +262,31 @@ SAID = {
            "free": "kostenlos", "letter": "einen Brief, der sagt", "again": "eine neue verlangen",
            "recipients": "wer Ihre Daten von uns erhalten hat"},
 }  # fmt: skip
-LEAST: dict[str, Any] = {"authority": None, "kept_back": [], "asked": [], "link": "", "size": "", "searched": 0, "asked_at": "",
-         "received": "", "done_on": "", "due": DAYS["due"], "in_part": True, "is_overdue": True}  # fmt: skip
+LEAST: dict[str, Any] = {"authority": None, "kept_back": [], "asked": [], "link": "", "searched": 0, "asked_at": "",
+         "received": "", "due": DAYS["due"], "in_part": True, "is_overdue": True, "waits": False, "more": False}  # fmt: skip
 RENDERER = Renderer(base_url="https://ccr.example")
 
 
 def mail_words(event: str, language: str, given: dict[str, Any]) -> tuple[str, str, str]:
     """Subject, text and words of the HTML of a mail."""
+    given = given | {"blocks": standard_blocks(event, language, given)}
     subject, text, html = (
         RENDERER.text(f"email/{event}/{part}", language=language, **given)
         for part in ("subject.txt", "body.txt", "body.html")
     )
     return " ".join(subject.split()), text, " ".join(BeautifulSoup(html, "html.parser").get_text(" ").split())
+
+
+def standard_blocks(event: str, language: str, given: dict[str, Any]) -> list[dict[str, Any]]:
+    """The standard text of an answer's mail; nothing for the other mails."""
+    kind = next((one for one, name in MAILS.items() if name == event), None)
+    if kind is None:
+        return []
+    right = {Kind.COPY: Right.PORTABILITY if given["in_part"] else Right.ACCESS, Kind.BY_HAND: Right.RESTRICTION}
+    asked = right.get(kind, Right.DELETION)
+    facts = {"request": given["right_words"], "day": given["done_on"], "size": given["size"], "rule": given["ground"]}
+    text = standard_text(kind, asked, language, places=given["searched"])
+    return compose(text, parts_of(kind, asked, "gdpr"), facts | {"number": str(given["searched"])})
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

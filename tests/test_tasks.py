@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from dsr.states import State
 from dsr.tasks import Evidence, TaskState
 from plans.tables import StepState
 from plans.tasks import LARGEST_EVIDENCE, MOST_EVIDENCE
-from tests.request_desk import hand_on, read_mails, text_of
+from tests.request_desk import fetch_package, hand_on, read_mails, text_of
 from tests.task_rooms import CONTACT, WITH_HELPDESK, asked, link_of, nonce_of, press, send_form
 from tests.web_installation import AGENT, Installation, csrf_of, open_installation, read
 from web.security import limiter
@@ -219,8 +217,7 @@ def test_a_copy_comes_after_the_vendors_answer_and_without_their_file(installati
     kept.tasks.confirm(task.id, by="opr_1", evidence=[Evidence(name="tickets.eml", content=content)])
     hand_on(kept)
     assert state_of(installation, ref) == (State.ANSWERED, StepState.DONE)
-    package = kept.requests.hand_out(ref, by="opr_1")
-    with zipfile.ZipFile(io.BytesIO(b"".join(package.chunks))) as made:
+    with fetch_package(installation, ref, person) as made:
         assert not [name for name in made.namelist() if "tickets" in name or "letters" in name]
         assert "data/accounts.json" in made.namelist()
     assert "looked after by hand" in str(kept.requests.view(ref).outcome["kept"])

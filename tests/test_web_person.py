@@ -366,17 +366,34 @@ def test_the_copy_comes_with_a_fresh_code_and_each_download_is_written_down(
     person.post(f"/requests/{ref}/code", data={"nonce": nonce_of(page)})
     hand_on(installation.kept)
     code = find(CODE, installation.root, email)
-    answer = person.post(f"/requests/{ref}/package", data={"csrf_token": token, "code": code})
+    begun = person.post(f"/requests/{ref}/package", data={"csrf_token": token, "code": code})
+    assert (begun.status_code, begun.headers["Location"].partition("?")[0]) == (303, f"/requests/{ref}/package")
+    answer = person.get(f"/requests/{ref}/package")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/zip"
     assert answer.headers["Cache-Control"] == "no-store"
     assert len(answer.data) == int(answer.headers["Content-Length"])
+    resume_in_parts(person, f"/requests/{ref}/package", answer)
     with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
         assert {"letter.pdf", "index.html", "data/requests.json"} <= set(archive.namelist())
     assert "opened once" in person.get(f"/requests/{ref}").get_data(as_text=True)
     with installation.kept.database.read() as session:
         kinds = [entry.kind for entry in installation.kept.ledger.entries(session, ref=f"ticket:{ref}")]
     assert kinds.count("request.downloaded") == 1
+
+
+def resume_in_parts(person: FlaskClient, address: str, whole: TestResponse) -> None:
+    """The rest of a download that broke off, as browsers ask for it; another browser gets nothing."""
+    size, mark = len(whole.data), whole.headers["ETag"]
+    rest = person.get(address, headers={"Range": "bytes=1000-", "If-Range": mark})
+    assert (rest.status_code, rest.headers["Content-Range"]) == (206, f"bytes 1000-{size - 1}/{size}")
+    assert rest.data == whole.data[1000:]
+    assert person.get(address, headers={"Range": "bytes=-10"}).data == whole.data[-10:]
+    assert person.get(address, headers={"Range": "bytes=5-", "If-Range": '"another"'}).data == whole.data
+    assert person.get(address, headers={"Range": f"bytes={size}-"}).status_code == 416
+    head = person.head(address)
+    assert (head.status_code, head.headers["Accept-Ranges"], head.data) == (200, "bytes", b"")
+    assert person.application.test_client().get(address).status_code == 302
 
 
 def test_a_copy_is_gone_after_its_time(installation: Installation, person: FlaskClient) -> None:
@@ -400,7 +417,7 @@ def test_what_was_done_by_hand_stands_on_the_persons_page(installation: Installa
     """Before it says who is at it and searches nothing; after it has the operator's words, as text."""
     kept, email = installation.kept, "person21@post.example"
     ref = kept.requests.open_by_hand(
-        email=email, right="correction", received_at=kept.clock.now(), channel="letter", by="system"
+        email=email, right="objection", received_at=kept.clock.now(), channel="letter", by="system"
     )
     kept.requests.confirm(confirm_link(installation, email).rpartition("/")[2])
     hand_on(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -373,10 +374,10 @@ def test_the_page_asks_how_far_the_work_is_and_reloads_when_it_has_moved(
 
 
 def by_hand(installation: Installation, number: int, days_ago: int = 0) -> tuple[str, str]:
-    """A correction opened by hand whose address is proven; gives reference and address."""
+    """An objection opened by hand whose address is proven; gives reference and address."""
     kept, email = installation.kept, f"person{number}@post.example"
     asked = kept.clock.now() - timedelta(days=days_ago)
-    ref = kept.requests.open_by_hand(email=email, right="correction", received_at=asked, channel="letter", by="system")
+    ref = kept.requests.open_by_hand(email=email, right="objection", received_at=asked, channel="letter", by="system")
     hand_on(kept)
     kept.requests.confirm(find(CONFIRM_LINK, installation.root, email).rpartition("/")[2], source=next(SOURCES))
     return ref, email
@@ -523,3 +524,11 @@ def test_every_page_of_requests_opens_in_a_browser(
                 opened.screenshot(path=Path(folder) / f"{look}.png", full_page=True)
             assert width <= viewport.value[0], f"{address} is {width} wide"
             assert opened.title()
+
+
+def test_home_leaves_no_request_unsaid(installation: Installation, operator: FlaskClient) -> None:
+    """More requests than Home has lines for are counted in one more line, which leads to the list."""
+    for number in range(7):
+        received(installation, f"unsaid{number}@post.example")
+    page = see(operator, "/console/").get_text(" ", strip=True)
+    assert re.search(r"\b\d+\smore requests? waits? for you", page)

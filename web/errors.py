@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from core.catalogue import mark
 from core.errors import KeptError
 from web.languages import gettext
-from web.security import LARGER_BODIES, LARGEST_EVIDENCE_FORM, LARGEST_POLICY_FORM
+from web.security import LARGER_BODIES, LARGEST_EVIDENCE_FORM, LARGEST_MESSAGE_FORM, LARGEST_POLICY_FORM
 
 log = structlog.get_logger()
 WORDS = {
@@ -39,6 +39,9 @@ WORDS = {
 }
 LARGER_WORDS = {
     LARGEST_POLICY_FORM: "A policy takes up to 400 kB in each language. Go back and choose a smaller file.",
+    LARGEST_MESSAGE_FORM: mark(
+        "A message takes up to 5 files of 10 MB each. Go back and choose fewer or smaller ones."
+    ),
     LARGEST_EVIDENCE_FORM: mark("A file of evidence takes up to 10 MB. Go back and choose a smaller file."),
 }
 Answer = tuple[str | Response, int]

@@ -9,6 +9,7 @@ from flask import Response, request, send_file
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from core.catalogue import mark
+from dsr.certificates import CertificateFile
 from dsr.tasks import Evidence, EvidenceFile
 
 FIELD: Final = "evidence"
@@ -38,6 +39,18 @@ def hand_out(file: EvidenceFile) -> Response:
     return send_file(
         io.BytesIO(file.content),
         mimetype="application/octet-stream",
+        as_attachment=True,
+        download_name=file.name,
+        max_age=0,
+        etag=False,
+    )
+
+
+def hand_out_certificate(file: CertificateFile) -> Response:
+    """A certificate as an attachment, kept by no cache."""
+    return send_file(
+        io.BytesIO(file.content),
+        mimetype=file.media_type,
         as_attachment=True,
         download_name=file.name,
         max_age=0,

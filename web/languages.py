@@ -21,7 +21,25 @@ _PUBLIC: Final = frozenset(
 )
 _PERSON: Final = frozenset(
     f"person.{name}"
-    for name in ("new_request", "sent", "confirm", "page", "send_code", "enter_code", "withdraw", "package")
+    for name in (
+        "new_request",
+        "sent",
+        "confirm",
+        "page",
+        "send_code",
+        "enter_code",
+        "withdraw",
+        "open_package",
+        "package",
+        "write",
+        "file",
+        "propose_correction",
+        "take_back_correction",
+        "offer_proof",
+        "add_address",
+        "confirm_address",
+        "stop",
+    )
 )
 NEGOTIATED: Final = _PUBLIC | _PERSON | {"tasks.task"}
 # Named to search engines in every language; the rest is for one person.
@@ -31,10 +49,18 @@ _PAGE_OF: Final = {
     "person.send_code": "person.page",
     "person.enter_code": "person.page",
     "person.withdraw": "person.page",
+    "person.open_package": "person.page",
     "person.package": "person.page",
+    "person.certificate": "person.page",
+    "person.write": "person.page",
+    "person.propose_correction": "person.page",
+    "person.take_back_correction": "person.page",
+    "person.offer_proof": "person.page",
+    "person.add_address": "person.page",
+    "person.file": "person.page",
 }
 # What a form sent there did is shown once: its address shows something else afterwards.
-_SHOWN_ONCE: Final = frozenset({"person.confirm", "tasks.task"})
+_SHOWN_ONCE: Final = frozenset({"person.confirm", "person.confirm_address", "person.stop", "tasks.task"})
 _CHOSEN, _FIXED = "kept_language", "kept_language_fixed"
 # These pass the choice on without being written in any language themselves.
 _LEADS_ON: Final = frozenset({"public.home", "public.choose_difference"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flask import Flask, request
+from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -21,13 +21,20 @@ LARGEST_BODY: Final = 256 * 1024
 LARGEST_POLICY_FORM: Final = 2_500_000
 # A file of evidence of 10 MB and the form around it.
 LARGEST_EVIDENCE_FORM: Final = 11_000_000
+# Five files of 10 MB and the form around them.
+LARGEST_MESSAGE_FORM: Final = 53_000_000
 LARGER_BODIES: Final = {
     "console.new_draft": LARGEST_POLICY_FORM,
     "console.edit_draft": LARGEST_POLICY_FORM,
     "console.confirm_task": LARGEST_EVIDENCE_FORM,
     "console.attach_evidence": LARGEST_EVIDENCE_FORM,
     "tasks.task": LARGEST_EVIDENCE_FORM,
+    "person.write": LARGEST_MESSAGE_FORM,
+    "console.reply": LARGEST_MESSAGE_FORM,
 }
+# Of these nothing large is read from whoever has neither signed in nor opened a page with a code.
+KNOWN_ONLY: Final = frozenset({"person.write", "console.reply"})
+KNOWN_BY: Final = frozenset({"_user_id", "request_pages"})  # what flask-login and web/person/page.py keep in a session
 # Machines send bearer tokens, never cookies, so there is nothing for a foreign page to ride on.
 CSRF_EXEMPT: Final = ("api",)
 # Views without the session-bound check, each with its reason. Before a person has typed a code there is no session, so
@@ -36,6 +43,8 @@ CSRF_EXEMPT_VIEWS: Final = {
     "person.new_request": "anyone may send the form to themselves; limits by address, source and in all hold for both",
     "person.confirm": "its nonce is derived from the link's own token, which only the mail holds",
     "person.send_code": "sends a mail to the proven address at most; a nonce of the page, and limits",
+    "person.stop": "its nonce is derived from the link's own token, which only the mail holds",
+    "person.confirm_address": "its nonce is derived from the link's own token, which only the mail holds",
     "tasks.task": "its nonce is derived from the link's own token, which only the mail holds",
     "person.enter_code": "needs the code, which only the mail holds; a nonce of the page, and limits",
 }
@@ -85,7 +94,7 @@ def secure(app: Flask, *, https: bool) -> None:
     @app.before_request
     def allow_larger_bodies() -> None:
         # Before the check of the token, which reads the form.
-        if request.endpoint in LARGER_BODIES:
+        if request.endpoint in LARGER_BODIES and (request.endpoint not in KNOWN_ONLY or KNOWN_BY & set(session)):
             request.max_content_length = request.max_form_memory_size = LARGER_BODIES[request.endpoint]
 
     csrf.init_app(app)
@@ -94,7 +103,7 @@ def secure(app: Flask, *, https: bool) -> None:
     @app.after_request
     def add_headers(response: Response) -> Response:
         headers = response.headers
-        headers["Content-Security-Policy"] = CONTENT_POLICY
+        headers.setdefault("Content-Security-Policy", CONTENT_POLICY)  # a file that is handed out has a stricter one
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "no-referrer"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"

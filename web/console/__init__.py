@@ -15,6 +15,14 @@ from web.console import (
     retention_runs,
     tasks,
     ticket,
+    ticket_answer,
+    ticket_clock,
+    ticket_correction,
+    ticket_desk,
+    ticket_found,
+    ticket_proof,
+    ticket_redact,
+    ticket_talk,
 )
 from web.console_blueprint import blueprint
 
@@ -34,4 +42,12 @@ __all__ = [
     "retention_runs",
     "tasks",
     "ticket",
+    "ticket_answer",
+    "ticket_clock",
+    "ticket_correction",
+    "ticket_desk",
+    "ticket_found",
+    "ticket_proof",
+    "ticket_redact",
+    "ticket_talk",
 ]

@@ -10,10 +10,8 @@ from flask import render_template, url_for
 from flask_login import current_user
 
 from core.words import count, day_left, due_state, long_day, plural, short_day
-from dsr.intake import CARRIED_OUT
-from dsr.states import State as Progress
+from dsr.listing import TicketLine, Wanted
 from dsr.task_views import TaskLine
-from dsr.views import TicketLine
 from notify.campaign_tables import CampaignState
 from notify.campaign_views import CampaignView
 from promises.alarms import AlarmKind
@@ -23,6 +21,7 @@ from retention.tables import RunState
 from retention.views import SweepRun
 from web.console.actors import actor_names
 from web.console.hold_lines import HoldLine, hold_lines
+from web.console.home_requests import NEXT_MOVES, is_overdue, next_move, overdue_to_do
 from web.console.retention_runs import RESULTS
 from web.console_blueprint import blueprint
 from web.context import controller_zone
@@ -32,8 +31,6 @@ from web.words import say_number
 
 RUNS: Final = 8
 REQUESTS_SHOWN: Final = 6
-# What an operator does next with a request in this state.
-NEXT_MOVES: Final = {Progress.RECEIVED: "Make a plan", Progress.PLANNED: "Review", Progress.PARTLY_DONE: "Look"}
 BROKEN_SHOWN: Final = 5
 # Broken promises, stores that could not be read, approvals and silence have lines of their own.
 ALARMS_SHOWN: Final = frozenset({AlarmKind.HALF, AlarmKind.MISSED})
@@ -59,6 +56,8 @@ def home() -> str:
         version = kept.policies.in_force(session)
     todo = [
         *_silences_to_do(),
+        *overdue_to_do(_open_tickets(), _today()),
+        *_messages_to_do(),
         *_requests_to_do(),
         *_tasks_to_do(),
         *_approvals_to_do(),
@@ -154,13 +153,14 @@ def _today() -> date:
 
 
 def _open_tickets() -> list[TicketLine]:
-    return [one for one in services().requests.list_tickets() if not one.is_test]
+    return services().requests.find_tickets(Wanted(with_tests=False))
 
 
 def _requests_to_do() -> list[dict[str, Any]]:
     """Requests whose next move is an operator's, those due first; no name or address of a person stands here."""
     today = _today()
-    asks = [one for one in _open_tickets() if one.state in NEXT_MOVES][:REQUESTS_SHOWN]
+    waits = [one for one in _open_tickets() if one.state in NEXT_MOVES and not is_overdue(one, today)]
+    asks = waits[:REQUESTS_SHOWN]
     return [
         {
             "state": due_state(one.due_on, today) if one.due_on else "plain",
@@ -169,18 +169,41 @@ def _requests_to_do() -> list[dict[str, Any]]:
             "href": url_for("console.ticket", ref=one.ref),
             "sub": (f"Due {short_day(one.due_on, today)}, {day_left(one.due_on, today)}. " if one.due_on else "")
             + one.state_name,
-            "act": _next_move(one),
+            "act": next_move(one),
         }
         for one in asks
+    ] + _further_requests(len(waits) - len(asks))
+
+
+def _further_requests(number: int) -> list[dict[str, Any]]:
+    """One line for the requests that have no line of their own, so that none is left unsaid."""
+    if not number:
+        return []
+    return [
+        {
+            "state": "plain",
+            "icon": "inbox",
+            "title": plural(number, "more request waits for you", "more requests wait for you"),
+            "href": url_for("console.requests"),
+            "sub": "The list has them by the day they are due.",
+            "act": "Open the list",
+        }
     ]
 
 
-def _next_move(line: TicketLine) -> str:
-    if line.state is Progress.RECEIVED and not line.identity_shown:
-        return "Look"  # it is the person's move, and theirs may not come
-    if line.state is Progress.RECEIVED and line.right not in CARRIED_OUT:
-        return "Answer"
-    return NEXT_MOVES[line.state]
+def _messages_to_do() -> list[dict[str, Any]]:
+    """What people wrote on their pages and nobody has answered, the longest waiting first; closed requests too."""
+    return [
+        {
+            "state": "due",
+            "icon": "mail",
+            "title": f"The person of {ref} wrote",
+            "href": f"{url_for('console.ticket', ref=ref)}#reply",
+            "sub": f"{plural(number, 'message waits', 'messages wait')} for an answer.",
+            "act": "Answer",
+        }
+        for ref, number in list(services().requests.messages.waiting().items())[:REQUESTS_SHOWN]
+    ]
 
 
 def _tasks_to_do() -> list[dict[str, Any]]:
@@ -195,7 +218,7 @@ def _tasks_to_do() -> list[dict[str, Any]]:
             "act": "Look" if one.is_overdue else "Decide",
         }
         for one in services().tasks.list_tasks()
-        if one.is_overdue or not one.is_open
+        if (one.is_overdue or not one.is_open) and not one.is_test
     ]
 
 

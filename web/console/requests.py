@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
@@ -15,18 +15,23 @@ from core.errors import BadInput, Conflict
 from core.operators import Permission
 from core.words import count
 from dsr.intake import FormRefused
+from dsr.listing import TicketLine, Wanted, Which
 from dsr.states import ENDS, OPEN, State
-from dsr.views import TicketLine
 from dsr.words import RIGHT_NAMES, RIGHT_WORDS, STATE_NAMES
 from policies.clauses import Right
 from policies.regimes import all_regimes
+from web.console.actors import actor_names
 from web.console_blueprint import blueprint
 from web.context import controller_zone
 from web.glance import open_requests
 from web.person.places import STATES, countries
 from web.services import services
 
+# Of a search, which has no pages: what is searched stands in no address.
 MOST: Final = 200
+PAGE: Final = 50
+MINE: Final = "mine"
+NOBODYS: Final = "nobodys"
 CLOSED: Final = "closed"
 OVERDUE: Final = "overdue"
 SOON_DAYS: Final = 14
@@ -39,6 +44,7 @@ LOOKS: Final = {
     State.RUNNING: "now",
     State.PARTLY_DONE: "broken",
     State.ANSWERED: "kept",
+    State.PARTLY_REFUSED: "kept",
     State.REFUSED: "plain",
     State.NOTHING_FOUND: "kept",
     State.WITHDRAWN: "plain",
@@ -83,44 +89,82 @@ def regime_name(regime: str | None) -> str:
 def requests() -> str | Response:
     """The list. Filters stand in the address; what is searched comes by POST, since it may be somebody's address."""
     search = request.form.get("q", "").strip()[:254] if request.method == "POST" else ""
-    state, right = request.args.get("state", ""), request.args.get("right", "")
-    found = _find(state, right, search)
+    seen = _Seen(
+        state=request.args.get("state", ""),
+        right=request.args.get("right", ""),
+        whose=request.args.get("whose", ""),
+        first=request.args.get("from", 0, type=int),
+    )
+    wanted = Wanted(which=Which.ALL, search=search) if search else seen.wanted()
+    kept = services().requests
+    total = kept.count_tickets(wanted)
+    first = 0 if search or not 0 <= seen.first < total else seen.first
+    found = kept.find_tickets(wanted, limit=MOST if search else PAGE, offset=first)
     if search and len(found) == 1 and found[0].ref == search.upper():
         return redirect(url_for("console.ticket", ref=found[0].ref))
-    counts = services().requests.count_states()
+    counts = kept.count_states()
     is_open, closed = sum(counts[one] for one in OPEN), sum(counts[one] for one in ENDS - {State.EXPIRED})
     return render_template(
         "console/requests.html",
-        here=OVERDUE if state == OVERDUE else "requests",
+        here=OVERDUE if seen.state == OVERDUE else "requests",
         says=f"{count(is_open)} open, {count(closed)} closed",
-        groups=_group([_row(line) for line in found], by_due=not search and state != CLOSED),
-        total=len(found),
+        groups=_group([_row(line) for line in found], by_due=not search and seen.state != CLOSED),
+        total=total,
+        tests=total - kept.count_tickets(replace(wanted, with_tests=False)),
         most=MOST,
+        names=actor_names(),
         search_words=search,
-        state_chips=_state_chips(counts, state, right) if not search else [],
-        right_chips=_right_chips(state, right) if not search else [],
-        is_filtered=bool(state or right),
-        is_empty=not any(counts.values()),
+        state_chips=_state_chips(counts, seen) if not search else [],
+        right_chips=_right_chips(seen) if not search else [],
+        whose_chips=_whose_chips(seen) if not search else [],
+        pages=None if search else _pages(seen, first, len(found), total),
+        is_filtered=seen.is_filtered,
+        whose=seen.whose,
+        is_empty=not found and not kept.count_tickets(Wanted(which=Which.ALL)),
         form_link=url_for("person.new_request"),
         open_link=url_for("console.open_request") if current_user.operator.may(Permission.WORK_REQUESTS) else "",
         open_href="",  # this page has the button itself
     )
 
 
-def _find(state: str, right: str, search: str) -> list[TicketLine]:
-    kept = services().requests
-    by_right = Right(right) if right in set(Right) else None
-    if search:
-        return kept.list_tickets(search=search, is_open=False, limit=MOST)
-    if state == CLOSED:
-        found = kept.list_tickets(right=by_right, is_open=False, limit=5 * MOST)
-        closed = [one for one in found if one.state in ENDS]
-        return sorted(closed, key=lambda one: one.received_at, reverse=True)[:MOST]
-    if state == OVERDUE:
-        return kept.list_tickets(right=by_right, due_before=_today(), limit=MOST)
-    if state in set(State):
-        return kept.list_tickets(state=State(state), right=by_right, limit=MOST)
-    return kept.list_tickets(right=by_right, limit=MOST)
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What the address says: which tickets, and which page of them. What it says wrongly counts as not said."""
+
+    state: str = ""
+    right: str = ""
+    whose: str = ""
+    first: int = 0
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.state or self.right or self.whose)
+
+    def wanted(self) -> Wanted:
+        """What of all tickets that is."""
+        is_state = self.state in set(State)
+        return Wanted(
+            which=Which.CLOSED if self.state == CLOSED else Which.OPEN,
+            state=State(self.state) if is_state else None,
+            right=Right(self.right) if self.right in set(Right) else None,
+            due_before=_today() if self.state == OVERDUE else None,
+            assigned_to=current_user.operator.id if self.whose == MINE else "",
+            is_unassigned=self.whose == NOBODYS,
+        )
+
+    def href(self, **changes: str | int) -> str:
+        """The address of another view of the list; a filter that changes goes back to the first page."""
+        said = {"state": self.state, "right": self.right, "whose": self.whose, **changes}
+        return url_for("console.requests", **{name: value for name, value in said.items() if value})  # type: ignore[arg-type]
+
+
+def _pages(seen: _Seen, first: int, shown: int, total: int) -> dict[str, Any] | None:
+    """The foot of a list that has more than one page."""
+    if total <= PAGE:
+        return None
+    earlier = seen.href(**{"from": max(first - PAGE, 0)}) if first else ""
+    later = seen.href(**{"from": first + PAGE}) if first + shown < total else ""
+    return {"first": first + 1, "last": first + shown, "total": total, "earlier": earlier, "later": later}
 
 
 def _row(line: TicketLine) -> Row:
@@ -155,34 +199,45 @@ def _when(due: date | None, today: date) -> str:
     return "Today and tomorrow" if left <= 1 else "This week and next" if left <= SOON_DAYS else "Later"
 
 
-def _state_chips(counts: dict[State, int], state: str, right: str) -> list[dict[str, Any]]:
+def _state_chips(counts: dict[State, int], seen: _Seen) -> list[dict[str, Any]]:
     def chip(word: str, value: str, number: int) -> dict[str, Any]:
-        given: dict[str, Any] = {name: held for name, held in (("state", value), ("right", right)) if held}
-        return {"word": word, "href": url_for("console.requests", **given), "here": state == value, "count": number}
+        return {"word": word, "href": seen.href(state=value), "here": seen.state == value, "count": number}
 
     requests = open_requests(_today())
     chips = [chip("Open", "", requests.number)]
-    if requests.overdue or state == OVERDUE:
+    if requests.overdue or seen.state == OVERDUE:
         chips.append(chip("Overdue", OVERDUE, requests.overdue) | {"icon": "broken"})
-    shown = [one for one in State if one in OPEN and (counts[one] or state == one.value)]
+    shown = [one for one in State if one in OPEN and (counts[one] or seen.state == one.value)]
     chips += [chip(STATE_NAMES[one], one.value, counts[one]) for one in shown]
     closed = sum(counts[one] for one in ENDS - {State.EXPIRED})
     return [*chips, chip("Closed", CLOSED, closed)]
 
 
-def _right_chips(state: str, right: str) -> list[dict[str, Any]]:
+def _right_chips(seen: _Seen) -> list[dict[str, Any]]:
     offered = [one.right for one in services().requests.offered_rights()]
-    if right in set(Right) and Right(right) not in offered:
-        offered.append(Right(right))
-    chips = []
-    for one in offered:
-        is_here = right == one.value
-        given: dict[str, Any] = {
-            n: held for n, held in (("state", state), ("right", "" if is_here else one.value)) if held
-        }
-        href = url_for("console.requests", **given)
-        chips.append({"word": RIGHT_NAMES[one], "href": href, "here": is_here, "icon": "x" if is_here else ""})
-    return chips
+    if seen.right in set(Right) and Right(seen.right) not in offered:
+        offered.append(Right(seen.right))
+    return [
+        _switch(RIGHT_NAMES[one], seen.href(right="" if seen.right == one else one.value), seen.right == one)
+        for one in offered
+    ]
+
+
+def _whose_chips(seen: _Seen) -> list[dict[str, Any]]:
+    """Mine and nobody's, with how many of them are open; another press takes the filter away."""
+    numbers = {
+        MINE: Wanted(assigned_to=current_user.operator.id, with_tests=False),
+        NOBODYS: Wanted(is_unassigned=True, with_tests=False),
+    }
+    return [
+        _switch(word, seen.href(whose="" if seen.whose == value else value), seen.whose == value)
+        | {"count": services().requests.count_tickets(numbers[value])}
+        for value, word in ((MINE, "Mine"), (NOBODYS, "Nobody’s"))
+    ]
+
+
+def _switch(word: str, href: str, is_here: bool) -> dict[str, Any]:
+    return {"word": word, "href": href, "here": is_here, "icon": "x" if is_here else ""}
 
 
 @blueprint.route("/requests/new", methods=["GET", "POST"])

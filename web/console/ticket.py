@@ -12,14 +12,18 @@ from werkzeug.wrappers import Response
 
 from core.errors import BadInput, CheckFailed, Conflict, NotFound, Unreachable, WaitsForPerson
 from core.operators import Permission, list_operators
+from dsr.attachments import KIND_WORDS
 from dsr.states import State
 from dsr.views import TicketView
+from policies.clauses import Right
+from web.console.correction_lines import correction_of, next_of
+from web.console.desk_lines import desk_of
+from web.console.found_lines import found_lines
 from web.console.requests import CHANNELS, look_of, regime_name
 from web.console.tasks import look_of_task
 from web.console.ticket_lines import (
     evidence_lines,
     facts_of,
-    heading,
     plan_lines,
     reckoning_lines,
     talk_lines,
@@ -53,13 +57,15 @@ def ticket_status(ref: str) -> str | FlaskResponse:
 def note(ref: str) -> Answer:
     """Write a note that only operators see."""
     text = request.form.get("text", "")
-    return _do(ref, lambda by: services().requests.add_note(ref, by=by, text=text), "", field="text")
+    return act_on(ref, lambda by: services().requests.add_note(ref, by=by, text=text), "", field="text")
 
 
 @blueprint.post("/requests/<ref>/plan")
 def plan(ref: str) -> Answer:
     """Look where the person's data is, and make the plan."""
-    return _do(ref, lambda by: services().requests.make_plan(ref, by=by), "The plan is made. Look at it, then decide.")
+    return act_on(
+        ref, lambda by: services().requests.make_plan(ref, by=by), "The plan is made. Look at it, then decide."
+    )
 
 
 @blueprint.post("/requests/<ref>/approve")
@@ -67,7 +73,7 @@ def approve(ref: str) -> Answer:
     """Approve exactly the plan and the counts that the page showed, and schedule the work."""
     seal = request.form.get("seal", "")
     done = "You approved the plan. The work begins within a minute."
-    return _do(ref, lambda by: services().requests.approve(ref, by=by, seal=seal), done)
+    return act_on(ref, lambda by: services().requests.approve(ref, by=by, seal=seal), done)
 
 
 @blueprint.post("/requests/<ref>/refuse")
@@ -78,7 +84,7 @@ def refuse(ref: str) -> Answer:
         missing = "Choose the ground." if not ground else "Say why, in words for the person."
         return _show(services().requests.view(ref), problems={"ground" if not ground else "reason": missing}), 400
     done = "The request is refused. The person gets the reason by mail, and where to complain."
-    return _do(
+    return act_on(
         ref, lambda by: services().requests.refuse(ref, by=by, ground=ground, reason=reason), done, field="reason"
     )
 
@@ -88,7 +94,7 @@ def nothing_found(ref: str) -> Answer:
     """Answer that nothing is held."""
     by_hand = request.form.get("looked_by_hand", "")
     done = "The person gets the answer that we hold nothing about them."
-    return _do(
+    return act_on(
         ref,
         lambda by: services().requests.answer_nothing_found(ref, by=by, looked_by_hand=by_hand),
         done,
@@ -101,19 +107,19 @@ def answer_by_hand(ref: str) -> Answer:
     """Tell the person what was done by hand for a right that no plan carries out."""
     words = request.form.get("words", "")
     done = "The request is answered. The person gets your words by mail."
-    return _do(ref, lambda by: services().requests.answer_by_hand(ref, by=by, words=words), done, field="words")
+    return act_on(ref, lambda by: services().requests.answer_by_hand(ref, by=by, words=words), done, field="words")
 
 
 @blueprint.post("/requests/<ref>/retry")
 def retry(ref: str) -> Answer:
     """Schedule now what is left of an approved request."""
-    return _do(ref, lambda by: services().requests.schedule_run(ref, by=by), "It is tried again within a minute.")
+    return act_on(ref, lambda by: services().requests.schedule_run(ref, by=by), "It is tried again within a minute.")
 
 
 @blueprint.post("/requests/<ref>/ask-again")
 def ask_again(ref: str) -> Answer:
     """Send the link that proves the address once more."""
-    return _do(ref, lambda by: services().requests.ask_again(ref, by=by), "A new link is on its way to the person.")
+    return act_on(ref, lambda by: services().requests.ask_again(ref, by=by), "A new link is on its way to the person.")
 
 
 @blueprint.post("/requests/<ref>/withdraw")
@@ -122,7 +128,7 @@ def withdraw(ref: str) -> Answer:
     why = request.form.get("why", "").strip()
     if not why:
         return _show(services().requests.view(ref), problems={"why": "Say how they took it back."}), 400
-    return _do(
+    return act_on(
         ref, lambda by: services().requests.withdraw(ref, by=by, why=why), "The request is withdrawn.", field="why"
     )
 
@@ -131,12 +137,12 @@ def withdraw(ref: str) -> Answer:
 def set_regime(ref: str) -> Answer:
     """Say under which law it is; the due date is reckoned again."""
     regime = request.form.get("regime", "")
-    return _do(
+    return act_on(
         ref, lambda by: services().requests.set_regime(ref, regime=regime, by=by), "The due date is reckoned anew."
     )
 
 
-def _do(ref: str, act: Callable[[str], Any], done: str, *, field: str = "") -> Answer:
+def act_on(ref: str, act: Callable[[str], Any], done: str, *, field: str = "") -> Answer:
     """Do one act and come back to the ticket; what it refuses stands on the ticket's page."""
     try:
         act(current_user.operator.id)
@@ -155,6 +161,9 @@ def _do(ref: str, act: Callable[[str], Any], done: str, *, field: str = "") -> A
 def _show(view: TicketView, *, problems: dict[str, str] | None = None, trouble: tuple[str, str] | None = None) -> str:
     names = _operator_names()
     may_work = current_user.operator.may(Permission.WORK_REQUESTS)
+    correction = correction_of(view)
+    findings = services().requests.redactions.findings(view.ref) if view.is_copy else ()
+    undecided = view.state is State.PARTLY_DONE and any(one.decision is None for one in findings)
     return render_template(
         "console/ticket.html",
         here="requests",
@@ -162,16 +171,22 @@ def _show(view: TicketView, *, problems: dict[str, str] | None = None, trouble: 
         look=look_of(view.line),
         regime=regime_name(view.line.regime or view.reckoning.regime),
         channel=CHANNELS.get(view.line.channel, ("", view.line.channel))[1],
-        heading=heading(view),
+        heading=None if undecided else next_of(view, correction),
+        findings=findings,
+        correction=correction,
         acts={act.value for act in view.acts} if may_work else set(),
         talk=talk_lines(view, names),
         told=told_lines(view),
         reckoning=reckoning_lines(view),
         plan_items=plan_lines(view),
+        answers=services().requests.answers.offered(view.ref),
+        found=found_lines(view),
         person=facts_of(view),
         tasks=[(line, *look_of_task(line)) for line in view.tasks],
         evidence=evidence_lines(view, lambda ref: url_for("console.ledger", ref=ref)),
         regimes=[(one, regime_name(one)) for one in view.regimes if one != view.line.regime],
+        kinds=KIND_WORDS,
+        desk=desk_of(view),
         problems=problems or {},
         typed=request.form,
         trouble=trouble,
@@ -192,6 +207,7 @@ def _work(view: TicketView) -> dict[str, Any]:
         "rows_all": view.plan.total if view.plan else 0,
         "begun": view.state is State.RUNNING,
         "is_copy": view.is_copy,
+        "is_correction": view.line.right is Right.CORRECTION,
     }
 
 

@@ -5,88 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 
 from core.clock import day_in
 from core.words import count, plural, short_day
-from dsr.states import ENDS, State
+from dsr.attachments import FileView
+from dsr.messages import IN, REPLY, MessageView
+from dsr.states import DONE, ENDS, State
 from dsr.tasks import TaskState
 from dsr.views import Act, PlanPanel, StepLine, TicketView, TimelineLine
 from dsr.words import RIGHT_NAMES
 from policies.regimes import all_regimes
+from web.console.found_lines import decide_first
+from web.console.ticket_words import (
+    ASK_LOOKS,
+    DEEDS,
+    ENTRIES,
+    HAPPENED,
+    MAILS,
+    MOVED,
+    STEP_LOOKS,
+    WHILE,
+    WRITTEN,
+)
 from web.person.path import tell
-
-MAILS: Final = {
-    "request_confirm": "Mail with the link that proves the address",
-    "request_received": "Mail that we have the request",
-    "request_refused": "Mail with the refusal, its reason, and where to complain",
-    "nothing_found": "Mail that we hold nothing",
-    "answered_by_hand": "Mail with what was done",
-    "package_ready": "Mail that the copy is ready",
-    "deletion_done": "Mail with what was deleted and what stays",
-    "status_code": "Mail with a code for the person’s page",
-}
-HAPPENED: Final = {
-    "asked_again": ("now", "The link was sent again"),
-    "run_asked": ("now", "Tried again"),
-    "handed_out": ("kept", "The copy was handed out"),
-    "page_opened": ("plain", "The person’s page was opened with a code"),
-    "downloaded": ("kept", "The copy was fetched with a code"),
-    "paused": ("held", "The clock was stopped"),
-    "resumed": ("now", "The clock runs again"),
-    "extended": ("due", "The time was extended"),
-    "waits": ("waiting", "Waits for people"),
-    "task_confirmed": ("kept", "Work by hand was confirmed"),
-    "task_refused": ("broken", "Work by hand was refused"),
-    "task_withdrawn": ("held", "Gone on without work by hand"),
-}
-MOVED: Final = {
-    State.RECEIVED: ("now", "Received"),
-    State.PLANNED: ("due", "The plan was made"),
-    State.APPROVED: ("now", "The plan was approved"),
-    State.RUNNING: ("now", "The work began"),
-    State.PARTLY_DONE: ("broken", "A step failed"),
-    State.ANSWERED: ("kept", "Answered"),
-    State.REFUSED: ("plain", "Refused"),
-    State.NOTHING_FOUND: ("kept", "Answered: nothing found"),
-    State.WITHDRAWN: ("plain", "Withdrawn"),
-    State.EXPIRED: ("plain", "The link was never used"),
-}
-STEP_LOOKS: Final = {
-    "planned": "todo",
-    "intended": "now",
-    "done": "kept",
-    "left": "held",
-    "failed": "broken",
-    "waiting": "waiting",
-}
-ASK_LOOKS: Final = {
-    "planned": ("todo", "will be asked"),
-    "intended": ("waiting", "asked, no answer yet"),
-    "waiting": ("held", "not asked"),
-    "done": ("kept", "answered"),
-    "left": ("held", "left"),
-    "failed": ("broken", "refused"),
-}
-DEEDS: Final = {"ask": "work by hand", "export": "read out for the copy", "delete": "delete", "revoke": "revoke"}
-ENTRIES: Final = {
-    "request.received": "Received, version pinned",
-    "request.identity": "Address proven",
-    "request.planned": "Plan frozen",
-    "request.approved": "Plan approved",
-    "request.running": "Work began",
-    "request.partly_done": "Partly done",
-    "request.answered": "Answered",
-    "request.answered_by_hand": "Told what was done by hand",
-    "request.outcome_told": "Outcome told to the person",
-    "request.refused": "Refused",
-    "request.nothing_found": "Nothing found, told",
-    "request.withdrawn": "Withdrawn",
-    "request.downloaded": "Copy fetched",
-    "request.regime": "Law set",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +55,7 @@ class Talk:
     name: str = ""
     about: str = ""
     look: str = "plain"
+    files: Sequence[FileView] = ()
 
 
 def heading(view: TicketView) -> Heading | None:
@@ -120,10 +66,7 @@ def heading(view: TicketView) -> Heading | None:
     if view.state is State.PARTLY_DONE and (waits := _waits_for_people(view)):
         return waits
     if view.state is State.PARTLY_DONE:
-        text = "It is tried again by itself. Put right what is named in the plan, or make a new plan and approve that."
-        return Heading(
-            title="A step failed, the rest is done", text=text, act="retry", word="Try again now", icon="undo"
-        )
+        return _failed(view)
     if Act.ASK_AGAIN in acts:
         text = "A mail with a link went there. Nothing is looked for before its button is pressed."
         return Heading(
@@ -135,14 +78,34 @@ def heading(view: TicketView) -> Heading | None:
         )
     if plan is None:
         return _first(view)
+    if view.found.questions:
+        title, text = decide_first(view.found.questions)
+        return Heading(
+            title=title, text=text, act="plan" if not view.found.open else "", word="Look again", icon="search"
+        )
     if plan.blocked:
         return Heading(
             title="A store did not answer", text=" ".join(plan.blocked), act="plan", word="Look again", icon="search"
         )
+    if view.proof.missing and not plan.nothing_found:
+        return Heading(title="Waits for proof", text=view.proof.missing)
     if plan.nothing_found:
         text = "No store holds anything under the proven address."
         return Heading(title="Nothing was found", text=text, act="nothing_found", word="Answer: nothing found")
     return _approval(plan, is_copy=view.is_copy)
+
+
+def _failed(view: TicketView) -> Heading:
+    """What failed is tried again by itself, so many times and longer apart; then an operator has to look."""
+    tries = plural(view.trying.tries, "time", "times") if view.trying else ""
+    title, when = "A step failed, the rest is done", "It is tried again by itself"
+    if view.trying and view.trying.next_at:
+        at = view.trying.next_at.astimezone(ZoneInfo(view.zone))
+        when = f"It failed {tries} and is tried again on {short_day(at.date(), at.date())} at {at:%H:%M}"
+    elif view.trying:
+        title, when = "A step keeps failing, and waits for you", f"It failed {tries} and is not tried again by itself"
+    text = f"{when}. Put right what is named in the plan, or make a new plan and approve that."
+    return Heading(title=title, text=text, act="retry", word="Try again now", icon="undo")
 
 
 def _first(view: TicketView) -> Heading:
@@ -208,11 +171,13 @@ def _approval_to_ask(plan: PlanPanel, asked: Sequence[str], *, is_copy: bool) ->
 
 def talk_lines(view: TicketView, names: Mapping[str, str]) -> list[Talk]:
     """What happened, the earliest first: their words, our mails, notes and events."""
-    lines = [_happened(one, view, names) for one in view.timeline]
+    lines = [_happened(one, view, names) for one in view.timeline if one.kind not in WRITTEN]
     for message in view.messages:
         if message.direction == "note":
             name = names.get(message.author, "an operator")
             lines.append(Talk(kind="note", at=message.at, text=message.body, name=name, about="only we see this"))
+        elif message.direction in (IN, REPLY):
+            lines.append(_written(message, view, names))
         else:
             text = MAILS.get(message.body, f"Mail {message.body}")
             lines.append(Talk(kind="mail", at=message.at, text=text, look="plain"))
@@ -227,8 +192,18 @@ def talk_lines(view: TicketView, names: Mapping[str, str]) -> list[Talk]:
     return sorted(lines, key=lambda one: (one.at, order[one.kind]))
 
 
+def _written(one: MessageView, view: TicketView, names: Mapping[str, str]) -> Talk:
+    """What stands on the person's page: theirs says what was at work meanwhile, and whether it waits for an answer."""
+    if one.direction == REPLY:
+        name = names.get(one.author, "an operator")
+        return Talk(kind="ours", at=one.at, text=one.body, name=name, about="on their page", files=one.files)
+    about = f"on their page{WHILE.get(one.during, '')}" if one.during else "on their page"
+    contact = view.line.contact.reveal() or "a forgotten address"
+    return Talk(kind="theirs", at=one.at, text=one.body, name=contact, about=about, files=one.files)
+
+
 def _answer(view: TicketView, at: datetime, names: Mapping[str, str]) -> Talk:
-    by = next((one.by for one in view.timeline if one.after is State.ANSWERED), "")
+    by = next((one.by for one in view.timeline if one.after in DONE), "")
     words, name = str(view.outcome.get("by_hand", "")), names.get(by, "an operator")
     return Talk(
         kind="ours", at=at, text=words, name=name, about=f"to {view.line.contact.reveal() or 'a forgotten address'}"
@@ -245,6 +220,8 @@ def _happened(one: TimelineLine, view: TicketView, names: Mapping[str, str]) -> 
         return Talk(kind="event", at=one.at, text=f"Showed control of {view.line.contact.reveal()}", look="kept")
     if one.kind == "regime":
         return Talk(kind="event", at=one.at, text=f"Put under another law{by}: {_regimes(one.why)}", look="now")
+    if one.kind == "assigned":
+        return Talk(kind="event", at=one.at, text=f"Given to {names.get(one.why, 'nobody')}{by}", look="plain")
     look, words = HAPPENED.get(one.kind) or MOVED.get(one.after, ("plain", one.after_name))
     why = f": {one.why}" if one.why else ""
     return Talk(kind="event", at=one.at, text=f"{words}{by}{why}", look=look)
@@ -264,12 +241,12 @@ def reckoning_lines(view: TicketView) -> dict[str, Any]:
     *lines, last = view.reckoning.lines
     items = [
         {
-            "when": short_day(received, received) if number == 0 else "",
+            "when": short_day(line.day, received) if line.happened else "",
             "says": line.words,
-            "gives": "" if number == 0 else short_day(line.day, received),
+            "gives": "" if line.happened else short_day(line.day, received),
             "out": not line.binds,
         }
-        for number, line in enumerate(lines)
+        for line in lines
     ]
     return {"items": items, "sum": {"says": last.words, "gives": short_day(last.day, received)}}
 
@@ -306,7 +283,7 @@ def _clause_words(clause: str) -> str:
 
 def told_lines(view: TicketView) -> Any:
     """What the request came to, once it is answered."""
-    is_by_plan = view.state is State.ANSWERED and view.plan is not None
+    is_by_plan = view.state in DONE and view.plan is not None
     return tell(view.line.right, view.outcome) if is_by_plan else None
 
 

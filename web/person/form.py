@@ -32,6 +32,7 @@ LONGEST: Final = 2_000  # what the field takes; the server takes more and says s
 EXPLAINED: Final[Mapping[Right, str]] = {
     Right.ACCESS: mark("Everything we hold, with what we use it for and who got it."),
     Right.PORTABILITY: mark("The data you gave us, as files that other programs can read."),
+    Right.CORRECTION: mark("Say below what is wrong and what is right, or field by field on the page you get."),
     Right.DELETION: mark("This cannot be undone."),
 }
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from flask import Response as FlaskResponse
 from flask import flash, get_flashed_messages, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from core.clock import day_in
 from core.errors import Conflict, NotFound
+from dsr.attachments import KIND_WORDS
 from dsr.limits import DEFAULT_LIMITS
 from dsr.person_page import CODE_LASTS, CODE_TRIES, GRANT_LASTS, PersonView, WrongCode
-from dsr.states import State
+from dsr.states import DONE
 from web.languages import gettext, page_language, use_language
 from web.person.nonces import make_nonce, require_nonce
-from web.person.path import tell, walk
+from web.person.path import tell, tell_so_far, walk
 from web.person_blueprint import blueprint
 from web.security import csrf, limiter
 from web.services import services
@@ -30,11 +31,11 @@ MOST_GRANTS: Final = 5  # a browser's cookie is small; the oldest goes
 @blueprint.get("/<ref>")
 def page(ref: str) -> str:
     """The page, or, without a grant in this browser's session, the way to open it: the same for every reference."""
-    ref = _normal(ref)
-    view = _view(ref)
+    ref = normal(ref)
+    view = view_of(ref)
     if view is None:
-        return _ask(ref, sent=request.args.get("sent") == "yes")
-    return _show(view)
+        return ask_for_code(ref, sent=request.args.get("sent") == "yes")
+    return show_page(view)
 
 
 # Before the code there is no session: see CSRF_EXEMPT_VIEWS in web/security.py.
@@ -43,10 +44,10 @@ def page(ref: str) -> str:
 @csrf.exempt  # type: ignore[untyped-decorator]
 def send_code(ref: str) -> Response:
     """Send a code, if there is somebody to send it to; the answer is the same."""
-    ref = _normal(ref)
+    ref = normal(ref)
     require_nonce(PAGE, ref)
     services().requests.ask_code(ref, source=request.remote_addr or "")
-    if _view(ref) is not None:
+    if view_of(ref) is not None:
         flash(gettext("A code is on its way. Type it in to get your copy."))
         return redirect(url_for("person.page", ref=ref, _anchor="copy"))
     return redirect(url_for("person.page", ref=ref, sent="yes"))
@@ -57,13 +58,13 @@ def send_code(ref: str) -> Response:
 @csrf.exempt  # type: ignore[untyped-decorator]
 def enter_code(ref: str) -> Response | tuple[str, int]:
     """Open the page with a right code; only now a cookie is set."""
-    ref = _normal(ref)
+    ref = normal(ref)
     require_nonce(PAGE, ref)
     code = request.form.get("code", "")[:40]
     try:
         grant = services().requests.open_page(ref, code)
     except WrongCode as error:
-        return _ask(ref, sent=True, problem=_say(error)), 400
+        return ask_for_code(ref, sent=True, problem=say_wrong(error)), 400
     held = {name: token for name, token in session.get(GRANTS, {}).items() if name != ref}
     session[GRANTS] = dict([*held.items(), (ref, grant)][-MOST_GRANTS:])
     return redirect(url_for("person.page", ref=ref))
@@ -72,52 +73,31 @@ def enter_code(ref: str) -> Response | tuple[str, int]:
 @blueprint.post("/<ref>/withdraw")
 def withdraw(ref: str) -> Response | tuple[str, int]:
     """End the request at the person's wish."""
-    ref = _normal(ref)
-    _view(ref)
+    ref = normal(ref)
+    view_of(ref)
     try:
-        services().requests.withdraw_page(ref, _grant(ref))
+        services().requests.withdraw_page(ref, grant_of(ref))
     except NotFound:
-        return _ask(ref), 403
+        return ask_for_code(ref), 403
     except Conflict:
         flash(gettext("It is being done already, so it can no longer be withdrawn."))
     return redirect(url_for("person.page", ref=ref))
 
 
-@blueprint.route("/<ref>/package", methods=["GET", "POST"])
-@limiter.limit("20 per minute; 120 per hour", methods=["POST"])
-def package(ref: str) -> Response | str | tuple[str, int]:
-    """POST with a fresh code sends the copy; GET leads to the page that asks for one."""
-    ref = _normal(ref)
-    if request.method == "GET":
-        return redirect(url_for("person.page", ref=ref, _anchor="copy"))
-    view = _view(ref)
-    if view is None:
-        return _ask(ref), 403
-    code = request.form.get("code", "")[:40]
-    try:
-        download = services().requests.download(ref, _grant(ref), code)
-    except WrongCode as error:
-        return _show(view, problem=_say(error)), 400
-    except NotFound:
-        return _show(view), 404  # its two weeks ended while the page was open
-    answer = FlaskResponse(download.chunks, mimetype="application/zip")
-    answer.content_length = download.size
-    answer.headers["Content-Disposition"] = f'attachment; filename="{download.name}"'
-    return answer
-
-
-def _normal(ref: str) -> str:
+def normal(ref: str) -> str:
     """A reference as it is kept: people type small letters."""
     return ref.strip().upper()
 
 
-def _grant(ref: str) -> str:
+def grant_of(ref: str) -> str:
+    """What this browser's session opens a page with, '' for nothing."""
     token = session.get(GRANTS, {}).get(ref, "")
     return token if isinstance(token, str) else ""
 
 
-def _view(ref: str) -> PersonView | None:
-    token = _grant(ref)
+def view_of(ref: str) -> PersonView | None:
+    """The page where this browser has it open; from here on the answer is in the person's language."""
+    token = grant_of(ref)
     if not token:
         return None
     try:
@@ -128,11 +108,13 @@ def _view(ref: str) -> PersonView | None:
     return view
 
 
-def _say(error: WrongCode) -> str:
+def say_wrong(error: WrongCode) -> str:
+    """What is wrong with a code, in the page's language."""
     return f"{gettext(error.message)} {gettext(error.remedy)}"
 
 
-def _ask(ref: str, *, sent: bool = False, problem: str = "") -> str:
+def ask_for_code(ref: str, *, sent: bool = False, problem: str = "") -> str:
+    """The way to open the page: the same for every reference."""
     return render_template(
         "pages/person_code.html",
         here="",
@@ -150,16 +132,41 @@ def _minutes(lasts: timedelta) -> int:
     return int(lasts.total_seconds() // 60)
 
 
-def _show(view: PersonView, *, problem: str = "") -> str:
-    is_done = view.state is State.ANSWERED
+def show_page(
+    view: PersonView,
+    *,
+    problem: str = "",
+    talk_problem: str = "",
+    typed: str = "",
+    proof_problems: Mapping[str, str] | None = None,
+    proof_typed: Mapping[str, str] | None = None,
+    correction_problem: str = "",
+    correction_typed: tuple[str, str] = ("", ""),
+) -> str:
+    """The page; `talk_problem` and `typed`: what is wrong with a message that was sent, and its words; `proof_problems` and
+    `proof_typed`: the same of what was given as proof."""
+    is_done = view.state in DONE
     return render_template(
         "pages/person.html",
         here="",
         view=view,
         path=walk(view),
         told=tell(view.right, view.outcome) if is_done else None,
+        partly=tell_so_far(view.outcome),
         nonce=make_nonce(PAGE, view.ref),
         problem=problem,
+        talk=services().requests.messages.read_as_person(view.ref, grant_of(view.ref)),
+        talk_problem=talk_problem,
+        proof=services().requests.proof.look(view.ref, grant_of(view.ref)),
+        addresses=services().requests.addresses.list_as_person(view.ref, grant_of(view.ref)),
+        may_add=services().requests.addresses.may_add(view.ref, grant_of(view.ref)),
+        proof_problems=proof_problems or {},
+        proof_typed=proof_typed or {},
+        typed=typed,
+        correction=services().requests.corrections.read_as_person(view.ref, grant_of(view.ref)),
+        correction_problem=correction_problem,
+        correction_typed=correction_typed,
+        kinds=KIND_WORDS,
         said=get_flashed_messages(),
         minutes=_minutes(CODE_LASTS),
         closes_after=_minutes(GRANT_LASTS),

@@ -11,6 +11,7 @@ from core.catalogue import mark
 from core.words import records
 from dsr.person_page import PersonView
 from dsr.states import ENDS, State
+from dsr.words import LOOKED_THROUGH
 from policies.clause_words import plain
 from policies.clauses import Right
 from web.languages import gettext, page_language
@@ -20,6 +21,7 @@ BY_MAIL: Final = mark("You get our answer by mail")
 LAST: Final[Mapping[Right, str]] = {
     Right.ACCESS: mark("We put your copy together and tell you by mail"),
     Right.PORTABILITY: mark("We put your copy together and tell you by mail"),
+    Right.CORRECTION: mark("We put it right, look again, and tell you what was not"),
     Right.DELETION: mark("We delete, look again, and tell you what is left"),
 }
 NOW: Final[Mapping[State, str]] = {
@@ -29,7 +31,6 @@ NOW: Final[Mapping[State, str]] = {
     State.RUNNING: mark("It is being done"),
     State.PARTLY_DONE: mark("Part of it is done, and we are at the rest"),
 }
-CLOSED_WELL: Final = frozenset({State.ANSWERED, State.NOTHING_FOUND})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +53,37 @@ class Told:
     words: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class SoFar:
+    """How far a deletion is that goes on: what is done, with its number of records, and where something is left."""
+
+    done: tuple[tuple[str, str], ...]
+    left: tuple[str, ...]
+
+
+def tell_so_far(outcome: Mapping[str, Any]) -> SoFar | None:
+    """What of a deletion is done and what is not; None where that is not the question."""
+    known = outcome.get("so_far")
+    if known is None:
+        return None
+    language = page_language()
+    return SoFar(
+        done=tuple((_title(name), records(number, language)) for name, number in known["rows"].items()),
+        left=tuple(_title(name) for name in known["left"]),
+    )
+
+
 def walk(view: PersonView) -> list[PathItem]:
     """The path of a request: the past with its times, then now, then what is left."""
     items = [_past(one.words, one.at) for one in view.steps]
     if view.state in ENDS:
         return items
     is_by_plan = view.right in LAST
-    title = gettext(NOW[view.state]) if is_by_plan and view.state in NOW else view.status.title
+    title = view.status.title
+    if view.looked_through:
+        title = gettext(LOOKED_THROUGH.title)
+    elif is_by_plan and view.state in NOW:
+        title = gettext(NOW[view.state])
     items.append(PathItem(state="now", title=title, here=True))
     if view.state is State.RECEIVED and is_by_plan:
         items.append(PathItem(state="", title=gettext(CHECKS)))
@@ -68,17 +93,23 @@ def walk(view: PersonView) -> list[PathItem]:
 
 def tell(right: Right, outcome: Mapping[str, Any]) -> Told:
     """The outcome of an answered request in lines for a person."""
-    rows: Mapping[str, int] = outcome.get("rows", {})
     language = page_language()
     kept: Sequence[Mapping[str, str]] = outcome.get("kept", ()) or outcome.get("gaps", ())
     return Told(
         done=(
-            *((_title(name), records(number, language)) for name, number in rows.items() if number),
+            *_counted(right, outcome, language),
             *((one["title"], one["why"]) for one in outcome.get("asked", ())),
         ),
         kept=tuple((one["title"], _why(one)) for one in kept),
         words=tuple(part.strip() for part in outcome.get("by_hand", "").split("\n\n") if part.strip()),
     )
+
+
+def _counted(right: Right, outcome: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
+    if right is Right.CORRECTION:  # field by field, not by collection
+        return [(one["title"], records(one["count"], language)) for one in outcome.get("corrected", ())]
+    rows: Mapping[str, int] = outcome.get("rows", {})
+    return [(_title(name), records(number, language)) for name, number in rows.items() if number]
 
 
 def _past(words: str, at: datetime) -> PathItem:
