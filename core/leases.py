@@ -32,6 +32,10 @@ class Lease:
     token: int
 
 
+# Asked before every batch of every run: built once.
+_TOKEN = sa.select(LeaseRow.token).where(LeaseRow.name == sa.bindparam("lease")).with_for_update()
+
+
 class Leases:
     """Takes, renews and releases leases in the control database."""
 
@@ -86,10 +90,8 @@ class Leases:
     @staticmethod
     def require(session: Session, lease: Lease) -> None:
         """Inside a write transaction: refuse to go on under a lease that someone else has taken since."""
-        row = session.execute(
-            sa.select(LeaseRow).where(LeaseRow.name == lease.name).with_for_update()
-        ).scalar_one_or_none()
-        if row is None or row.token != lease.token:
+        token = session.connection().execute(_TOKEN, {"lease": lease.name}).scalar_one_or_none()
+        if token != lease.token:
             raise Conflict(
                 f"The lease '{lease.name}' was taken by another process.", remedy="It goes on with the work."
             )

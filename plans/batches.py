@@ -5,7 +5,7 @@ next one's bounds: a kill in between loses nothing, the receipt tells. Elsewhere
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 import sqlalchemy as sa
 import structlog
@@ -20,8 +20,23 @@ from stores.conditions import Condition
 from stores.contract import Batch, Receipt, Store, StoreBusy, Work
 
 log = structlog.get_logger()
-# The rows are in no session: nothing has to be told of the change.
-_BLIND: Final = {"synchronize_session": False}
+# What is written for every batch, built once.
+_BATCHES, _STEPS = cast("sa.Table", BatchRow.__table__), cast("sa.Table", StepRow.__table__)
+_BEGIN: Final = sa.insert(_BATCHES)
+_END: Final = (
+    sa.update(_BATCHES)
+    .where(_BATCHES.c.step_id == sa.bindparam("of_step"), _BATCHES.c.number == sa.bindparam("place"))
+    .values(rows=sa.bindparam("done"), settled=sa.bindparam("is_settled"), done_at=sa.bindparam("at"))
+)
+_COUNT: Final = (
+    sa.update(_STEPS)
+    .where(_STEPS.c.id == sa.bindparam("of_step"))
+    .values(
+        rows=_STEPS.c.rows + sa.bindparam("done"),
+        settled=_STEPS.c.settled + sa.bindparam("more_settled"),
+        worked_seconds=_STEPS.c.worked_seconds + sa.bindparam("seconds"),
+    )
+)
 WHOLE: Final = Batch(low=None, high=None)
 
 
@@ -141,11 +156,8 @@ class Batches:
             self._store_count(session)
             require_going(session, self._tools.plan.id)
             now = self._tools.clock.now()
-            session.add(
-                BatchRow(
-                    step_id=self._step.id, number=self._number, low=batch.low, high=batch.high, rows=None, begun_at=now
-                )
-            )
+            begun = {"step_id": self._step.id, "number": self._number, "low": batch.low, "high": batch.high}
+            session.connection().execute(_BEGIN, {**begun, "settled": False, "begun_at": now})
             self._held = self._held_in(session)
         self._is_written()
 
@@ -221,16 +233,11 @@ class Batches:
         done = self._done
         if done is None:
             return
-        batch = sa.update(BatchRow).where(BatchRow.step_id == self._step.id, BatchRow.number == done.number)
-        values = batch.values(rows=done.rows, settled=done.settled, done_at=self._tools.clock.now())
-        session.execute(values, execution_options=_BLIND)
-        step = sa.update(StepRow).where(StepRow.id == self._step.id)
-        counts = {
-            "rows": StepRow.rows + done.rows,
-            "settled": StepRow.settled + int(done.settled),
-            "worked_seconds": StepRow.worked_seconds + (self._tools.timer.now() - self._since),
-        }
-        session.execute(step.values(counts), execution_options=_BLIND)
+        ended, connection = {"of_step": self._step.id, "done": done.rows}, session.connection()
+        told = {"place": done.number, "is_settled": done.settled, "at": self._tools.clock.now()}
+        connection.execute(_END, {**ended, **told})
+        seconds = self._tools.timer.now() - self._since
+        connection.execute(_COUNT, {**ended, "more_settled": int(done.settled), "seconds": seconds})
 
     def _rest(self) -> None:
         """Until the pace lets the next batch begin; the lease is kept meanwhile, and the budget looked at."""

@@ -14,7 +14,7 @@ from core.words import plural, span
 LEAST_ROWS: Final = 100  # so few records cost next to nothing: a slow batch of them says that the store is slow
 FIRST_ROWS: Final = 5_000
 GROWS: Final = 2.0
-RATE_SLICE: Final = 0.25  # under a rate, a batch is what may go in a quarter of a second, so that the load stays even
+RATE_SLICE: Final = 0.05  # under a rate, a batch is what may go in a twentieth of a second, so that the load stays even
 TRIES: Final = 5
 FIRST_WAIT: Final = 0.1
 DOZE: Final = 5.0  # nobody sleeps longer than this without looking at the lease and the budget again
@@ -44,8 +44,8 @@ PROFILES: Final = {
     one.name: one
     for one in (
         Profile(name="fast", target=0.5, most=200_000),
-        Profile(name="normal", target=0.08, most=100_000),
-        Profile(name="gentle", target=0.03, most=25_000, rest=0.2),
+        Profile(name="normal", target=0.07, most=100_000),
+        Profile(name="gentle", target=0.015, most=25_000, rest=0.2),
     )
 }
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -95,11 +96,16 @@ def require_same(session: Session, plan: Plan) -> Plan:
     return plan
 
 
+# Asked before every batch of every run: built once.
+_STANDING: Final = sa.select(ApprovalRow.id).where(
+    ApprovalRow.plan_id == sa.bindparam("plan"), ApprovalRow.revoked_at.is_(None)
+)
+_GOING: Final = sa.select(PlanRow.stop_asked_at, _STANDING.exists()).where(PlanRow.id == sa.bindparam("plan"))
+
+
 def require_going(session: Session, plan_id: str) -> None:
     """Asked before every batch: raises RunStopped once somebody has stopped the run or taken its approval back."""
-    standing = sa.select(ApprovalRow.id).where(ApprovalRow.plan_id == plan_id, ApprovalRow.revoked_at.is_(None))
-    wanted = sa.select(PlanRow.stop_asked_at, standing.exists()).where(PlanRow.id == plan_id)
-    stop_asked_at, approved = session.execute(wanted).one()
+    stop_asked_at, approved = session.connection().execute(_GOING, {"plan": plan_id}).one()
     if not approved:
         raise RunStopped(
             f"The approval of the plan {plan_id} was revoked.", remedy="What is left waits for a new approval."
