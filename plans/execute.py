@@ -86,7 +86,8 @@ class StepWork:
             row = session.get_one(StepRow, self._step.id)
             if row.state == StepState.INTENDED:
                 return
-            counted, held = self._counted_lately(session), self._held_in(session)
+            held = self._held_in(session)
+            counted = self._counted_lately(session, held)
         keeps = Capability.RECEIPTS in self._store.capabilities
         if keeps and self._step.store not in self._tools.prepared:
             self._store.prepare_receipts()
@@ -105,7 +106,7 @@ class StepWork:
             if keeps and is_new and self._is_few(matched):
                 self._begin_whole(session, matched)
 
-    def _counted_lately(self, session: Session) -> tuple[int, str] | None:
+    def _counted_lately(self, session: Session, held: Condition | None) -> tuple[int, str] | None:
         """What the preview of a sweep counted, and when, if that was so lately that nobody asks a large table again."""
         told = session.get_one(PlanRow, self._tools.plan.id).preview
         if told is None or self._tools.plan.trigger.kind is not TriggerKind.SWEEP:
@@ -113,7 +114,7 @@ class StepWork:
         preview = read_preview(told)
         extent = preview.of(self._step.id).extent
         is_fresh = timedelta(0) <= self._tools.clock.now() - preview.at <= LATELY
-        if extent is None or not is_fresh or self._held_in(session) != self._step.held:
+        if extent is None or not is_fresh or held != self._step.held:
             return None
         return extent.rows, iso_utc(preview.at)
 

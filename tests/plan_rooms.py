@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,9 +24,13 @@ from core.settings import (
     TimeField,
 )
 from ledger.log import Ledger
+from plans.build_correction import Correction
 from plans.engine import Plans
 from plans.pace import Timer
+from plans.plan import Plan
+from plans.questions import NO_RULINGS, Rulings
 from plans.reading import Reading
+from policies.clauses import Right
 from policies.documents import parse_document
 from policies.versions import Policies
 from retention.sweeps import Sweeps
@@ -91,6 +95,7 @@ CLAUSES = (
     "{id: deletion, kind: right, right: deletion, within: P30D}",
     "{id: access, kind: right, right: access, within: P30D}",
 )
+ANNA = {"email": ["anna@mail.test"]}
 
 
 def ago(days: float) -> str:
@@ -180,6 +185,37 @@ class Rooms:
         ids = [clause.split("id: ")[1].split(",")[0] for clause in clauses]
         body = "\n".join(f'{{{{ clause("{name}").cite }}}}' for name in ids)
         self.policies.publish(parse_document(policy_text(*clauses, body=body), "policy.md"), actor="system")
+
+    def draft(
+        self,
+        right: Right,
+        identifiers: Mapping[str, Sequence[str]] = ANNA,
+        *,
+        ref: str = "K7F3Q-2MXB",
+        corrections: Sequence[Correction] = (),
+        rulings: Rulings = NO_RULINGS,
+    ) -> Plan:
+        """The plan of a request of somebody, under the policy in force; not stored."""
+        with self.database.read() as session:
+            version = self.policies.in_force(session)
+        assert version is not None
+        plan, _ = self.plans.draft_request(
+            ref=ref,
+            version=1,
+            clauses=version.document.clauses,
+            right=right,
+            identifiers=identifiers,
+            corrections=corrections,
+            rulings=rulings,
+        )
+        return plan
+
+    def approve(self, plan: Plan) -> str:
+        """Store the plan, look at it and approve it; gives its id."""
+        self.plans.store(plan)
+        self.plans.preview(plan.id)
+        self.plans.approve(plan.id, by="opr_1", reason="proven")
+        return plan.id
 
 
 def wire(

@@ -15,7 +15,6 @@ from policies.clauses import Right
 from tests.plan_rooms import CLAUSES, COLLECTIONS, CREATED, USER, Gateway, Rooms, make_gateway, wire
 from tests.schema import make_tables
 
-ANNA = {"email": ["anna@mail.test"]}
 EMAIL = FieldSettings(fideslang="user.contact.email")
 ACCOUNTS = replace(COLLECTIONS[0], fields={"email": EMAIL, "id": FieldSettings(fideslang="user.unique_id")})
 LETTERS = CollectionSettings(
@@ -51,25 +50,11 @@ def rooms(tmp_path: Path, gateway: Gateway) -> Rooms:
 
 
 def draft(rooms: Rooms, *given: Correction, right: Right = Right.CORRECTION) -> Plan:
-    with rooms.database.read() as session:
-        version = rooms.policies.in_force(session)
-    assert version is not None
-    plan, _ = rooms.plans.draft_request(
-        ref="K7F3Q-2MXB",
-        version=1,
-        clauses=version.document.clauses,
-        right=right,
-        identifiers=ANNA,
-        corrections=given,
-    )
-    return plan
+    return rooms.draft(right, corrections=given)
 
 
 def carry_out(rooms: Rooms, plan: Plan) -> PlanState:
-    rooms.plans.store(plan)
-    rooms.plans.preview(plan.id)
-    rooms.plans.approve(plan.id, by="opr_1", reason="proven")
-    return rooms.plans.run(plan.id).state
+    return rooms.plans.run(rooms.approve(plan)).state
 
 
 def test_a_field_and_its_copies_are_put_right_for_this_person_alone(rooms: Rooms, gateway: Gateway) -> None:

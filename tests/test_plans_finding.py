@@ -27,10 +27,9 @@ from stores.contract import Store, StoreUnreachable
 from stores.datamap import DataMap
 from stores.sql import SqlStore
 from tests.ledger_rooms import StandingClock
-from tests.plan_rooms import CLAUSES, COLLECTIONS, NOW, Gateway, Rooms, ago, make_gateway, wire
+from tests.plan_rooms import ANNA, CLAUSES, COLLECTIONS, NOW, Gateway, Rooms, ago, make_gateway, wire
 from tests.schema import make_tables
 
-ANNA = {"email": ["anna@mail.test"]}
 ACCOUNTS = COLLECTIONS[0]
 TALKS = """
 CREATE TABLE talks (id INTEGER PRIMARY KEY, first TEXT, second TEXT);
@@ -89,20 +88,11 @@ def shared_rooms(database: Database, gateway: Gateway, collections: Sequence[Col
 
 
 def draft(rooms: Rooms, right: Right, rulings: Rulings = NO_RULINGS, who: Mapping[str, Sequence[str]] = ANNA) -> Plan:
-    with rooms.database.read() as session:
-        version = rooms.policies.in_force(session)
-    assert version is not None
-    plan, _ = rooms.plans.draft_request(
-        ref="T-1", version=1, clauses=version.document.clauses, right=right, identifiers=who, rulings=rulings
-    )
-    return plan
+    return rooms.draft(right, who, ref="T-1", rulings=rulings)
 
 
 def run(rooms: Rooms, plan: Plan) -> PlanState:
-    rooms.plans.store(plan)
-    rooms.plans.preview(plan.id)
-    rooms.plans.approve(plan.id, by="opr_1", reason="proven")
-    return rooms.plans.run(plan.id).state
+    return rooms.plans.run(rooms.approve(plan)).state
 
 
 def rows_of(found: Found) -> dict[str, int | None]:

@@ -138,19 +138,8 @@ def kill_a_request(control: Database, gateway: Gateway, point: str, nth: int) ->
     gateway.write_day(2, ["u1", "u2", "u1"])
     rooms = wire(control, gateway)
     rooms.publish(*CLAUSES)
-    with rooms.database.read() as session:
-        version = rooms.policies.in_force(session)
-    assert version is not None
-    plan, _ = rooms.plans.draft_request(
-        ref="T-1",
-        version=1,
-        clauses=version.document.clauses,
-        right=Right.DELETION,
-        identifiers={"email": ["anna@mail.test"]},
-    )
-    rooms.plans.store(plan)
-    rooms.plans.preview(plan.id)
-    rooms.plans.approve(plan.id, by="opr_1", reason="proven")
+    plan = rooms.draft(Right.DELETION, ref="T-1")
+    rooms.approve(plan)
     words = [str(gateway.root), str(control.url), plan.id, point, str(nth)]
     child = subprocess.Popen([sys.executable, "-m", "tests.request_child", *words], cwd=ROOT)
     child.communicate(timeout=60)
@@ -191,19 +180,8 @@ def test_a_clock_set_back_changes_nothing_of_a_request(control: Database, gatewa
     store's clock is not set back with it, nothing is touched until both agree."""
     rooms = wire(control, gateway)
     rooms.publish(*CLAUSES)
-    with rooms.database.read() as session:
-        version = rooms.policies.in_force(session)
-    assert version is not None
-    plan, _ = rooms.plans.draft_request(
-        ref="T-1",
-        version=1,
-        clauses=version.document.clauses,
-        right=Right.DELETION,
-        identifiers={"email": ["anna@mail.test"]},
-    )
-    rooms.plans.store(plan)
-    rooms.plans.preview(plan.id)
-    rooms.plans.approve(plan.id, by="opr_1", reason="proven")
+    plan = rooms.draft(Right.DELETION, ref="T-1")
+    rooms.approve(plan)
     back = StandingClock(NOW - timedelta(hours=2))
     apart = wire(control, gateway, clock=back)
     apart.datamap.stores["gateway"]._clock = rooms.clock  # type: ignore[attr-defined]

@@ -11,13 +11,11 @@ from core.database import Database
 from core.errors import BadInput
 from plans.finding import find
 from plans.people import NeedsReview, clean_identifiers
-from plans.plan import Plan, StepDeed
+from plans.plan import StepDeed
 from plans.tables import PlanState, StepState
 from policies.clauses import Right
 from stores.datamap import DataMap
-from tests.plan_rooms import CLAUSES, COLLECTIONS, Gateway, Rooms, ago, make_gateway, wire
-
-ANNA = {"email": ["anna@mail.test"]}
+from tests.plan_rooms import ANNA, CLAUSES, COLLECTIONS, Gateway, Rooms, ago, make_gateway, wire
 
 
 @pytest.fixture
@@ -33,23 +31,6 @@ def rooms(database: Database, gateway: Gateway) -> Rooms:
     made = wire(database, gateway)
     made.publish(*CLAUSES)
     return made
-
-
-def draft(rooms: Rooms, right: Right, identifiers: dict[str, list[str]]) -> Plan:
-    with rooms.database.read() as session:
-        version = rooms.policies.in_force(session)
-    assert version is not None
-    plan, _ = rooms.plans.draft_request(
-        ref="K7F3Q-2MXB", version=1, clauses=version.document.clauses, right=right, identifiers=identifiers
-    )
-    return plan
-
-
-def approved(rooms: Rooms, plan: Plan) -> str:
-    rooms.plans.store(plan)
-    rooms.plans.preview(plan.id)
-    rooms.plans.approve(plan.id, by="opr_1", reason="proven")
-    return plan.id
 
 
 def test_a_person_is_found_in_every_store_from_one_address(rooms: Rooms) -> None:
@@ -68,8 +49,8 @@ def test_somebody_unknown_is_found_nowhere(rooms: Rooms) -> None:
 
 def test_only_proven_identifiers_are_followed(rooms: Rooms, gateway: Gateway) -> None:
     """Two people, one address proven: nothing of the other is in the plan."""
-    plan = draft(rooms, Right.ACCESS, {"email": ["ben@mail.test"]})
-    read = {name: list(chain(*batches)) for name, batches in rooms.reading.stream_person(approved(rooms, plan))}
+    plan = rooms.draft(Right.ACCESS, {"email": ["ben@mail.test"]})
+    read = {name: list(chain(*batches)) for name, batches in rooms.reading.stream_person(rooms.approve(plan))}
     assert [record["id"] for record in read["accounts"]] == ["u2"]
     assert {record["user_id"] for records in read.values() for record in records if "user_id" in record} == {"u2"}
 
@@ -103,7 +84,7 @@ def test_an_empty_value_is_nobodys() -> None:
 
 def test_a_deletion_takes_everything_but_what_a_duty_keeps(rooms: Rooms, gateway: Gateway) -> None:
     """All stores, the account last; invoices stay for their ten years, with the basis and the reason to tell; older ones go."""
-    plan = draft(rooms, Right.DELETION, ANNA)
+    plan = rooms.draft(Right.DELETION, ANNA)
     assert [step.collection for step in plan.steps][-1] == "accounts"
     assert {step.deed for step in plan.steps} == {StepDeed.DELETE}
     (kept,) = plan.stays
@@ -111,7 +92,7 @@ def test_a_deletion_takes_everything_but_what_a_duty_keeps(rooms: Rooms, gateway
         "invoices", "legal_obligation", "tax records", "closed",
     )  # fmt: skip
     assert kept.until == "10 years from each record's own time"
-    plan_id = approved(rooms, plan)
+    plan_id = rooms.approve(plan)
     view = rooms.plans.load(plan_id)
     assert view.preview is not None
     assert [stay.rows for stay in view.preview.stays] == [1]
@@ -129,7 +110,7 @@ def test_a_file_that_cannot_be_read_is_never_counted_as_empty(rooms: Rooms, gate
     """Nobody knows whose records are in it: the preview says so, and the deletion is not done while it lies there."""
     broken = gateway.root / "logs" / f"requests-{ago(9):.10}.jsonl"
     broken.write_bytes(gzip.compress(b'{"user_id": "u1"}\n' * 50)[:-9])
-    plan_id = approved(rooms, draft(rooms, Right.DELETION, ANNA))
+    plan_id = rooms.approve(rooms.draft(Right.DELETION, ANNA))
     view = rooms.plans.load(plan_id)
     assert view.preview is not None
     assert "Not all of request-days can be read" in view.preview.blocked[0]
@@ -144,9 +125,9 @@ def test_a_file_that_cannot_be_read_is_never_counted_as_empty(rooms: Rooms, gate
 def test_a_hold_keeps_a_persons_records_from_their_own_deletion(rooms: Rooms, gateway: Gateway) -> None:
     """What is held stays, the plan says so, and the account stays while its records need it to be found."""
     rooms.plans.holds.add(by="opr_1", reason="case 7", collection="requests", person=ANNA)
-    plan = draft(rooms, Right.DELETION, ANNA)
+    plan = rooms.draft(Right.DELETION, ANNA)
     assert {stay.collection: stay.basis for stay in plan.stays} == {"requests": "hold", "invoices": "legal_obligation"}
-    result = rooms.plans.run(approved(rooms, plan))
+    result = rooms.plans.run(rooms.approve(plan))
     requests = next(step for step in result.steps if step.collection == "requests")
     assert (requests.state, requests.rows, requests.remaining) == (StepState.LEFT, 0, 20)
     assert gateway.count("request_log") == 20
@@ -154,8 +135,8 @@ def test_a_hold_keeps_a_persons_records_from_their_own_deletion(rooms: Rooms, ga
 
 def test_the_account_waits_for_a_store_that_failed(rooms: Rooms, gateway: Gateway) -> None:
     """While a copy is left somewhere, the record that leads to it stays; the same plan finishes later."""
-    plan = draft(rooms, Right.DELETION, ANNA)
-    plan_id = approved(rooms, plan)
+    plan = rooms.draft(Right.DELETION, ANNA)
+    plan_id = rooms.approve(plan)
     logs = gateway.root / "logs"
     hidden = logs.rename(gateway.root / "unmounted")
     result = rooms.plans.run(plan_id)
@@ -175,7 +156,7 @@ def test_a_request_is_not_done_while_a_file_of_its_person_is_still_written(rooms
     today = gateway.root / "logs" / f"requests-{rooms.clock.now():%Y-%m-%d}.jsonl"
     earlier = max((gateway.root / "logs").glob("*.jsonl"))
     today.write_bytes(earlier.read_bytes())
-    plan_id = approved(rooms, draft(rooms, Right.DELETION, ANNA))
+    plan_id = rooms.approve(rooms.draft(Right.DELETION, ANNA))
     result = rooms.plans.run(plan_id)
     days = next(step for step in result.steps if step.collection == "request-days")
     assert result.state is PlanState.FAILED
@@ -189,9 +170,9 @@ def test_a_request_is_not_done_while_a_file_of_its_person_is_still_written(rooms
 
 def test_records_are_read_out_by_collection_and_recorded(rooms: Rooms) -> None:
     """An access plan streams each collection; the ledger has intent and outcome with the count."""
-    plan = draft(rooms, Right.ACCESS, ANNA)
+    plan = rooms.draft(Right.ACCESS, ANNA)
     assert {step.deed for step in plan.steps} == {StepDeed.EXPORT}
-    plan_id = approved(rooms, plan)
+    plan_id = rooms.approve(plan)
     counts = {name: sum(map(len, batches)) for name, batches in rooms.reading.stream_person(plan_id)}
     assert counts == {"accounts": 1, "api-keys": 4, "requests": 20, "invoices": 2, "request-days": 3}
     view = rooms.plans.load(plan_id)

@@ -12,7 +12,7 @@ from core.database import Database
 from core.settings import CollectionSettings, Reference, TimeField
 from plans.asked_values import before_of, values_of
 from plans.holds import HoldRow
-from plans.plan import AskedFor, Plan, StepDeed, plan_json, read_plan
+from plans.plan import AskedFor, StepDeed, plan_json, read_plan
 from plans.tables import PlanState, StepState
 from plans.task_tables import TaskRow
 from plans.tasks import TASK_MOVES, TaskState
@@ -20,9 +20,9 @@ from policies.clauses import Right
 from stores.contract import Store
 from stores.datamap import DataMap
 from stores.manual import ManualStore
-from tests.plan_rooms import CLAUSES, COLLECTIONS, Gateway, Rooms, make_gateway, wire
+from tests.plan_rooms import ANNA, CLAUSES, COLLECTIONS, Gateway, Rooms, make_gateway, wire
 
-ANNA = {"email": ["anna@mail.test"]}
+REF = "ticket:K7F3Q-2MXB"
 
 
 @pytest.fixture
@@ -35,23 +35,6 @@ def rooms(database: Database, gateway: Gateway) -> Rooms:
     made = wire(database, gateway)
     made.publish(*CLAUSES)
     return made
-
-
-def draft(rooms: Rooms, right: Right, identifiers: dict[str, list[str]]) -> Plan:
-    with rooms.database.read() as session:
-        version = rooms.policies.in_force(session)
-    assert version is not None
-    plan, _ = rooms.plans.draft_request(
-        ref="ticket:K7F3Q-2MXB", version=1, clauses=version.document.clauses, right=right, identifiers=identifiers
-    )
-    return plan
-
-
-def approved(rooms: Rooms, plan: Plan) -> str:
-    rooms.plans.store(plan)
-    rooms.plans.preview(plan.id)
-    rooms.plans.approve(plan.id, by="opr_1", reason="proven")
-    return plan.id
 
 
 def with_crm(rooms: Rooms, **more: Any) -> None:
@@ -69,7 +52,7 @@ def test_who_looks_after_a_place_by_hand_is_asked(rooms: Rooms, gateway: Gateway
     ):
         with_crm(rooms, **way)
         for right, what in ((Right.DELETION, AskedFor.DELETE), (Right.ACCESS, AskedFor.COPY)):
-            plan = draft(rooms, right, ANNA)
+            plan = rooms.draft(right, ANNA, ref=REF)
             assert plan.gaps == ()
             step = plan.steps[0]
             assert (step.deed, step.asked, step.collection, step.after) == (StepDeed.ASK, what, "letters", ())
@@ -82,7 +65,7 @@ def test_who_looks_after_a_place_by_hand_is_asked(rooms: Rooms, gateway: Gateway
 def test_nobody_is_asked_about_a_person_who_cannot_be_there(rooms: Rooms, gateway: Gateway) -> None:
     """Where only the account leads there, and there is no account, there is nothing to ask by, and no gap either."""
     with_crm(rooms, person=(Reference(field="user", to="accounts", to_field="id"),))
-    plan = draft(rooms, Right.DELETION, {"email": ["stranger@mail.test"]})
+    plan = rooms.draft(Right.DELETION, {"email": ["stranger@mail.test"]}, ref=REF)
     assert ([step for step in plan.steps if step.deed is StepDeed.ASK], plan.gaps) == ([], ())
 
 
@@ -93,13 +76,13 @@ def test_under_a_hold_nobody_is_asked_to_delete(rooms: Rooms, gateway: Gateway) 
     other = rooms.plans.holds.add(
         by="opr_1", reason="case 7", collection="letters", person={"email": ["bea@mail.test"]}
     )
-    assert draft(rooms, Right.DELETION, ANNA).steps[0].deed is StepDeed.ASK
-    plan_id = approved(rooms, draft(rooms, Right.DELETION, ANNA))
+    assert rooms.draft(Right.DELETION, ANNA, ref=REF).steps[0].deed is StepDeed.ASK
+    plan_id = rooms.approve(rooms.draft(Right.DELETION, ANNA, ref=REF))
     hold = rooms.plans.holds.add(by="opr_1", reason="case 8", collection="letters", person=ANNA)
-    held = draft(rooms, Right.DELETION, ANNA)
+    held = rooms.draft(Right.DELETION, ANNA, ref=REF)
     assert [step.deed for step in held.steps if step.collection == "letters"] == []
     assert {stay.basis for stay in held.stays if stay.collection == "letters"} == {"hold"}
-    assert draft(rooms, Right.ACCESS, ANNA).steps[0].deed is StepDeed.ASK
+    assert rooms.draft(Right.ACCESS, ANNA, ref=REF).steps[0].deed is StepDeed.ASK
     result = rooms.plans.run(plan_id)
     assert (result.state, result.steps[0].state) == (PlanState.FAILED, StepState.WAITING)
     assert "nobody is asked" in result.steps[0].error
@@ -117,7 +100,7 @@ def test_under_a_hold_nobody_is_asked_to_delete(rooms: Rooms, gateway: Gateway) 
 def test_what_an_exception_keeps_people_leave_too(rooms: Rooms, gateway: Gateway) -> None:
     """A duty keeps invoices wherever they lie: what stays is in the plan, and they are asked for the older ones alone."""
     with_crm(rooms, identifies={"email": "e"}, category="invoice", time=TimeField(name="issued"))
-    plan = draft(rooms, Right.DELETION, ANNA)
+    plan = rooms.draft(Right.DELETION, ANNA, ref=REF)
     assert ("letters", "legal_obligation") in [(stay.collection, stay.basis) for stay in plan.stays]
     before = before_of(plan.steps[0].condition)
     assert before is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from flask import flash, redirect, render_template, request, url_for
@@ -10,6 +11,7 @@ from werkzeug.wrappers import Response
 from core.errors import Conflict, NotFound, TooMuch
 from core.settings_contact import PROOF_POINTS
 from dsr.proof import ProofRefused
+from dsr.tables import TicketRow
 from dsr.words import say_right
 from policies.clauses import Right
 from web.languages import gettext, page_language
@@ -81,17 +83,7 @@ def add_address(ref: str) -> Response | str | tuple[str, int]:
 def confirm_address(token: str) -> str | Response | tuple[str, int]:
     """GET and HEAD show whose request it is about; POST with the page's nonce adds the address to it."""
     addresses = services().requests.addresses
-    if request.method == "POST":
-        require_nonce(ADDRESS, token)
-    try:
-        ticket = addresses.look(token)
-        if request.method == "POST":
-            addresses.confirm(token)
-    except NotFound:
-        return render_template("pages/link_gone.html", here=""), 404
-    right_words = say_right(Right(ticket.right), page_language())
-    nonce, done = make_nonce(ADDRESS, token), request.method == "POST"
-    return render_template("pages/person_address.html", here="", right_words=right_words, nonce=nonce, done=done)
+    return _behind_a_link(ADDRESS, token, addresses.look, addresses.confirm)
 
 
 @blueprint.route("/stop/<token>", methods=["GET", "POST"])
@@ -100,17 +92,24 @@ def confirm_address(token: str) -> str | Response | tuple[str, int]:
 def stop(token: str) -> str | Response | tuple[str, int]:
     """GET and HEAD show what was asked; POST with the page's nonce stops it until a person has looked."""
     changes = services().requests.changes
-    if request.method == "POST":
-        require_nonce(STOP, token)
+    return _behind_a_link(STOP, token, changes.look, changes.stop)
+
+
+def _behind_a_link(
+    name: str, token: str, look: Callable[[str], TicketRow], act: Callable[[str], object]
+) -> str | tuple[str, int]:
+    """The page of a link from a mail, `person_NAME.html`: looking shows it, its button acts, once."""
+    done = request.method == "POST"
+    if done:
+        require_nonce(name, token)
     try:
-        ticket = changes.look(token)
-        if request.method == "POST":
-            changes.stop(token)
+        ticket = look(token)
+        if done:
+            act(token)
     except NotFound:
         return render_template("pages/link_gone.html", here=""), 404
-    right_words = say_right(Right(ticket.right), page_language())
-    nonce, done = make_nonce(STOP, token), request.method == "POST"
-    return render_template("pages/person_stop.html", here="", right_words=right_words, nonce=nonce, done=done)
+    right_words, nonce = say_right(Right(ticket.right), page_language()), make_nonce(name, token)
+    return render_template(f"pages/person_{name}.html", here="", right_words=right_words, nonce=nonce, done=done)
 
 
 def _typed() -> dict[str, str]:
