@@ -89,14 +89,24 @@ class SqlEngine:
             yield connection
 
     @contextmanager
-    def alone(self) -> Iterator[sa.Connection]:
-        """For what may stand in no transaction: each statement commits by itself. The connection is not used again, so what
-        is set on it ends with it."""
+    def alone(self, *, lock_seconds: float | None = None) -> Iterator[sa.Connection]:
+        """For what may stand in no transaction: each statement commits by itself, and waits so long for a lock. What else is
+        set on the connection ends with it; PostgreSQL's is used again, since one that knows its catalog answers sooner."""
         with self._answering(), self._connect(kept_alone=True) as connection:
+            own = connection.execution_options(isolation_level="AUTOCOMMIT")
             try:
-                yield connection.execution_options(isolation_level="AUTOCOMMIT")
-            finally:
+                self._wait_for_locks(own, lock_seconds)
+                yield own
+                self._wait_for_locks(own, lock_seconds and self.lock_seconds)
+            except BaseException:
                 connection.invalidate()
+                raise
+            if self.dialect != "postgresql":
+                connection.invalidate()
+
+    def _wait_for_locks(self, connection: sa.Connection, seconds: float | None) -> None:
+        if seconds is not None and self.dialect == "postgresql":
+            connection.exec_driver_sql(f"SET lock_timeout = {round(seconds * 1_000)}")
 
     def told(self, error: exc.DBAPIError) -> KeptError:
         """A driver's error in the store's own words, for who goes on after it."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import True_
 
 from core.settings import TimeField
 from stores.conditions import AllOf, AnyOf, Before, Condition, Not, Through, conjuncts
@@ -23,6 +25,8 @@ from stores.times import TimeForm
 
 # A lock that stops writers is waited for so long at a time, and so long in all: a reader of half a minute is sat out.
 LOCK_SECONDS: Final = 0.15
+# What partitions there are is read again so often: a tree of thousands is not read for each of them.
+LOOK_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 40.0
 _PAUSES: Final = (0.05, 1.0)
 _PARTITION: Final = "partition"
@@ -54,11 +58,12 @@ class Server(Protocol):
     def expired(self, connection: sa.Connection, table: KnownTable, meant: Sequence[Meant]) -> Iterator[Part]:
         """Partitions that hold records, all of them before an instant by the partition's bounds; the oldest first."""
 
-    def all_match(self, connection: sa.Connection, work: Work, table: KnownTable, part: Part) -> bool | None:
-        """Does the condition hold for every row? None where there is no row."""
+    def all_match(self, connection: sa.Connection, work: Work, table: KnownTable, part: Part) -> bool:
+        """Are there records, and does the condition hold for each?"""
 
     def drop(self, work: Work, table: KnownTable, part: Part, slip: Slip) -> int:
-        """Drop it, with its receipt; how many records that were. 0 where it was left to go by rows."""
+        """Drop it, with its receipt, where the condition holds for every row; how many records that were. 0 where it was
+        left to go by rows."""
 
     def is_under_way(self, connection: sa.Connection, slip: Slip) -> bool:
         """Was it counted, and does it wait to be cleared away?"""
@@ -74,6 +79,7 @@ class Partitions:
         self._server = server
         self._form_of = form_of
         self._tried: dict[str, set[str]] = {}
+        self._looked: tuple[Work, float, Sequence[Part]] | None = None
 
     def next(self, connection: sa.Connection, work: Work, table: KnownTable, after: Batch | None) -> Batch | None:
         """The next partition; None where the rest goes by rows."""
@@ -84,12 +90,23 @@ class Partitions:
         tried = self._tried.setdefault(table.at, set())
         if after is None:
             tried.clear()
+            self._looked = None
         else:
             tried.add(part_of(after).name)
-        for part in self._server.expired(connection, table, self._meant(work)):
+        for part in self._expired(connection, work, table):
             if part.name not in tried and self._server.all_match(connection, work, table, part):
                 return part.batch()
         return None
+
+    def _expired(self, connection: sa.Connection, work: Work, table: KnownTable) -> Sequence[Part]:
+        """Those whose time is over by their bounds, as they were a moment ago: dropping one looks at it again."""
+        if self._looked is not None:
+            matter, looked_at, found = self._looked
+            if matter == work.matter and time.monotonic() - looked_at <= LOOK_SECONDS:
+                return found
+        found = list(self._server.expired(connection, table, self._meant(work)))
+        self._looked = work.matter, time.monotonic(), found
+        return found
 
     def _meant(self, work: Work) -> list[Meant]:
         times = [part for part in conjuncts(work.where) if isinstance(part, Before)]
@@ -144,10 +161,30 @@ def any_of(source: sa.FromClause) -> sa.Select[Any]:
     return sa.select(sa.literal_column("1", sa.Integer)).select_from(source).limit(1)
 
 
-def none_but(source: sa.FromClause, exact: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """A row that the condition does not hold for."""
-    others = sa.not_(sa.func.coalesce(exact, sa.false(), type_=sa.Boolean()))
-    return any_of(source).where(others)
+def strays(source: sa.FromClause, exact: sa.ColumnElement[bool]) -> list[sa.Select[Any]]:
+    """What to ask for a row that the condition does not hold for. A comparison of a column is asked about by itself, its
+    missing values too, so that an index answers and not a look at each row."""
+    parts = list(_conjuncts(exact))
+    compared = [part for part in parts if _compares(part)]
+    others = [part for part in parts if not _compares(part)]
+    outside = [sa.not_(part) for part in compared]
+    columns = {part.left.key: part.left for part in compared}
+    missing = [column.is_(None) for column in columns.values()]
+    rest = [sa.not_(sa.func.coalesce(sa.and_(*others), sa.false(), type_=sa.Boolean()))] if others else []
+    return [any_of(source).where(each) for each in (*outside, *missing, *rest)]
+
+
+def _conjuncts(exact: sa.ColumnElement[bool]) -> Iterator[Any]:
+    if isinstance(exact, sa.BooleanClauseList) and exact.operator is operators.and_:
+        for part in exact.clauses:
+            yield from _conjuncts(part)
+    elif not isinstance(exact, True_):
+        yield exact
+
+
+def _compares(part: Any) -> bool:
+    ordered = (operators.lt, operators.le, operators.gt, operators.ge)
+    return isinstance(part, sa.BinaryExpression) and part.operator in ordered and isinstance(part.left, sa.ColumnClause)
 
 
 def quoted(connection: sa.Connection, *names: str | None) -> str:

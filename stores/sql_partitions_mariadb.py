@@ -26,9 +26,9 @@ from stores.sql_partitions import (
     Patience,
     any_of,
     count_of,
-    none_but,
     quoted,
     say,
+    strays,
 )
 from stores.sql_receipts import Slip
 from stores.sql_tables import GONE_PREFIX, KnownTable
@@ -60,12 +60,13 @@ class MariaPartitions:
             if any(_ends_before(connection, row, one) for one in meant):
                 yield Part(name=row.name, about={"at": table.at, "later": row.later})
 
-    def all_match(self, connection: sa.Connection, work: Work, table: KnownTable, part: Part) -> bool | None:
+    def all_match(self, connection: sa.Connection, work: Work, table: KnownTable, part: Part) -> bool:
         clause = table.clause
         hint = f"PARTITION ({quoted(connection, part.name)})".replace("%", "%%")
         if connection.scalar(any_of(clause).with_hint(clause, hint)) is None:
-            return None
-        return connection.scalar(none_but(clause, self._exact(work, clause)).with_hint(clause, hint)) is None
+            return False
+        asked = (one.with_hint(clause, hint) for one in strays(clause, self._exact(work, clause)))
+        return all(connection.scalar(one) is None for one in asked)
 
     def drop(self, work: Work, table: KnownTable, part: Part, slip: Slip) -> int:
         aside = _aside(table, part, slip)

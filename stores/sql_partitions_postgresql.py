@@ -23,11 +23,10 @@ from stores.sql_partitions import (
     Part,
     Patience,
     any_of,
-    count_of,
-    none_but,
     quoted,
     say,
     still_away,
+    strays,
 )
 from stores.sql_receipts import Slip
 from stores.sql_tables import KnownTable
@@ -76,11 +75,11 @@ class PostgresPartitions:
                 skipped.add(node.oid)  # it goes with all that is below it
                 yield _part(node)
 
-    def all_match(self, connection: sa.Connection, work: Work, table: KnownTable, part: Part) -> bool | None:
+    def all_match(self, connection: sa.Connection, work: Work, table: KnownTable, part: Part) -> bool:
         clause = _clause(table, part)
         if connection.scalar(any_of(clause)) is None:
-            return None
-        return connection.scalar(none_but(clause, self._exact(work, clause))) is None
+            return False
+        return all(connection.scalar(one) is None for one in strays(clause, self._exact(work, clause)))
 
     def drop(self, work: Work, table: KnownTable, part: Part, slip: Slip) -> int:
         patience = Patience.begun(self._patience)
@@ -97,11 +96,9 @@ class PostgresPartitions:
                 if place is _Place.ATTACHED:
                     return 0  # its rows go one by one
                 raise still_away(table, part, "another transaction keeps it")
-            if place is _Place.ALONE:
-                if (rows := self._count_and_drop(work, table, part, slip, patience)) is not None:
-                    return rows
-            elif self._detach(part, parent, place, concurrently=concurrently):
-                continue
+            is_alone = place is _Place.ALONE or self._detach(part, parent, place, concurrently=concurrently)
+            if is_alone and (rows := self._count_and_drop(work, table, part, slip, patience)) is not None:
+                return rows
             patience.wait()
 
     def is_under_way(self, connection: sa.Connection, slip: Slip) -> bool:
@@ -123,8 +120,7 @@ class PostgresPartitions:
     def _detach(self, part: Part, parent: str, place: _Place, *, concurrently: bool) -> bool:
         """One try; whatever became of it, the next look tells."""
         how = "FINALIZE" if place is _Place.PENDING else "CONCURRENTLY" if concurrently else ""
-        with self._engine.alone() as connection:
-            say(connection, f"SET lock_timeout = {round(LOCK_SECONDS * 1_000)}")
+        with self._engine.alone(lock_seconds=LOCK_SECONDS) as connection:
             return not _try(connection, f"ALTER TABLE {parent} DETACH PARTITION {_name(connection, part)} {how}")
 
     def _count_and_drop(self, work: Work, table: KnownTable, part: Part, slip: Slip, patience: Patience) -> int | None:
@@ -137,22 +133,22 @@ class PostgresPartitions:
                 say(connection, f"LOCK TABLE {_name(connection, part)} IN ACCESS EXCLUSIVE MODE")
                 if (done := slip.found(connection)) is not None:
                     return done
-                total, over = connection.execute(count_of(clause, self._exact(work, clause))).one()
-                if total == over and _drop_table(connection, part, patience):
-                    slip.write(connection, total)
-                    return int(total)
+                if self.all_match(connection, work, table, part):
+                    total = int(connection.scalar(sa.select(sa.func.count()).select_from(clause)) or 0)
+                    if _drop_table(connection, part, patience):
+                        slip.write(connection, total)
+                        return total
         except (StoreBusy, CollectionMissing):
             return None
         return 0 if self._put_back(table, part) else None
 
     def _put_back(self, table: KnownTable, part: Part) -> bool:
         """Rows of it stay: attach it again. What came for it meanwhile lies in the default partition, and moves with it."""
-        with self._engine.alone() as connection:
+        with self._engine.alone(lock_seconds=LOCK_SECONDS) as connection:
             names = _names_of(connection, part.about["of"])
             if names is None:
                 return False
             attach = f"ALTER TABLE {names[0]} ATTACH PARTITION {_name(connection, part)} {part.about['bound']}"
-            say(connection, f"SET lock_timeout = {round(LOCK_SECONDS * 1_000)}")
             state = _try(connection, attach, or_else=(_FITS_NOT,))
         if state != _FITS_NOT or names[1] is None:
             return not state
@@ -315,10 +311,11 @@ SELECT
             AND d.refclassid = CAST('pg_class' AS regclass)),
   EXISTS (SELECT 1 FROM tree JOIN pg_inherits i ON i.inhrelid = tree.oid AND i.inhdetachpending)
 """
-# whose snapshots a detach would wait for: a backup that reads for hours, a forgotten transaction
+# whose snapshots a detach would wait for: a backup that reads for hours, a forgotten transaction; never a VACUUM
 _OLD_SNAPSHOTS = """
 SELECT 1 FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL
+  AND backend_type <> 'autovacuum worker' AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum)
   AND xact_start < clock_timestamp() - make_interval(secs => :seconds) LIMIT 1
 """
 _COMPARED = """

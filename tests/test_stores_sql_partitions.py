@@ -241,7 +241,7 @@ def test_killed_at_any_statement_the_count_is_exact(world: World, points: tuple[
         assert left(world) == list(range(601, 611))
         assert tables(world) - left_empty(world) == {"log_06"}
         store.close()
-    assert killed >= len(points) * 2 // 3
+    assert killed >= len(points) // 2  # one server needs fewer statements than the other
 
 
 def test_without_receipts_a_batch_that_is_taken_up_ends_all_the_same(world: World) -> None:
@@ -262,7 +262,7 @@ def test_without_receipts_a_batch_that_is_taken_up_ends_all_the_same(world: Worl
 def test_a_hold_on_what_a_killed_run_had_taken_away_brings_it_back(world: World) -> None:
     """The row that is held now stands in its table again; nothing was dropped with it."""
     work = delete_work("log", older_than(60))
-    for nth in (4, 6):
+    for nth in (3, 5) if isinstance(world, PostgresWorld) else (4, 6):
         make_months(world, ("03", "06"))
         store = store_of(world, receipts=False)
         batch = store.next_batch(work, None)
