@@ -18,7 +18,7 @@ def talk(connection: Any, commands: Sequence[Command]) -> list[Any]:
     """Send all commands at once, and read the answer to each; an error of one stands in its place."""
     try:
         # what redis-py's own packing adds, a look at each argument, costs as much as the server's work
-        packed = (hiredis.pack_command(tuple(one)) for one in commands)  # type: ignore[arg-type] the stub knows tuples of one
+        packed = (hiredis.pack_command(tuple(one)) for one in commands)  # type: ignore[arg-type]  # stub: of one
         connection.send_packed_command([b"".join(packed)])
         return [_answer(connection) for _ in commands]
     except BaseException:
