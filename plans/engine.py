@@ -46,6 +46,7 @@ from plans.standing import (
 from plans.staying import pins_of
 from plans.tables import FINISHED, ApprovalRow, PlanRow, PlanState, StepRow, StepState
 from plans.tasks import Tasks
+from plans.together import find_together, work_together
 from policies.clauses import Clause, RetentionClause, Right
 from policies.cutoffs import Cutoff
 from stores.contract import Asks
@@ -349,19 +350,27 @@ class Plans:
 
     def _work(self, tools: Tools) -> bool:
         """Work on each step in order; False when the budget ended first."""
+        tried: set[str] = set()
         for step in tools.plan.steps:
-            if step.deed is StepDeed.EXPORT:
+            if step.deed is StepDeed.EXPORT or step.id in tried:
                 continue
             with self._database.read() as session:
                 if session.get_one(StepRow, step.id).state in FINISHED:
                     continue
                 waits = waits_for(session, step)
+                others = find_together(session, tools, step)
             if waits:
                 self._let_wait(tools, step, waits)
-            work = AskWork(tools, step, self.tasks) if step.deed is StepDeed.ASK else StepWork(tools, step)
-            if not waits and not work.run():
+                continue
+            if not work_together(tools, others, tried):
+                return False
+            if step.id not in tried and not self._work_alone(tools, step):
                 return False
         return True
+
+    def _work_alone(self, tools: Tools, step: Step) -> bool:
+        work = AskWork(tools, step, self.tasks) if step.deed is StepDeed.ASK else StepWork(tools, step)
+        return work.run()
 
     def _let_wait(self, tools: Tools, step: Step, waits: Sequence[str]) -> None:
         names = ", ".join(tools.plan.step(one).collection for one in waits)

@@ -5,7 +5,7 @@ are stored before it and its count after it; a step is done when the store, aske
 No transaction of the control database is open while a store works.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from plans.holds import Hold, hold_condition
 from plans.pace import FIRST_ROWS
 from plans.plan import Plan, Step, StepDeed, TriggerKind
 from plans.preview import read_preview
+from plans.standing import require_going
 from plans.staying import Pins, Staying, ask_why, pins_of
 from plans.tables import FINISHED, BatchRow, PlanRow, StepRow, StepState
 from plans.tools import Progress as Progress
@@ -54,69 +55,133 @@ class _ReadBack:
         return "; ".join([*held, *why.words, *(self.left if self.matching or self.unread else ())])
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Counted:
+    """How many records match before the deed; `at`: when they were counted, where that was for the preview."""
+
+    matched: int
+    at: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a step ends. `remaining` None: nobody knows."""
+
+    state: StepState
+    remaining: int | None
+    note: str = ""
+    error: str = ""
+
+
 class StepWork:
     """The work on one step."""
 
     def __init__(self, tools: Tools, step: Step) -> None:
+        self.step = self._step = step
         self._tools = tools
-        self._step = step
         self._store: Store = tools.datamap.stores[step.store]
         self._binding: tuple[Hold, ...] = ()
         self._held_then: Condition | None = None
+        self._counted: _Counted | None = None
         self._matched = 0
         self._is_whole = False
         self._batches: Batches | None = None
 
     def run(self) -> bool:
         """Work until the step is finished or failed; False when the budget ended first."""
-        try:
-            self._intend()
+        outcome = self._tried(self._intend) or self.work()
+        if outcome is None:
+            return False
+        with self._tools.database.begin() as session:
+            self._tools.lease.require(session)
+            self.close_in(session, outcome)
+        return True
+
+    def work(self) -> Outcome | None:
+        """Do an intended step and read it back; None when the budget ended first. Nobody has written down yet how it ended."""
+        outcome: Outcome | None = None
+
+        def through() -> None:
+            nonlocal outcome
             seen = self._work_through()
-            if seen is None:
-                return False
-            self._conclude(seen)
+            outcome = self._judge(seen) if seen is not None else None
+
+        return self._tried(through) or outcome
+
+    def is_small(self) -> bool:
+        """Can it be done together with others? Counts, and raises what the store says."""
+        if self._step.deed is not StepDeed.DELETE or Capability.RECEIPTS not in self._store.capabilities:
+            return False
+        self._count()
+        return self._counted is not None and self._counted.matched <= FEW_ROWS
+
+    def intend_in(self, session: Session) -> None:
+        """Inside the caller's transaction, which has asked for lease and approval: the intent, once it is counted."""
+        if self._counted is None:
+            return
+        keeps = Capability.RECEIPTS in self._store.capabilities
+        row = session.get_one(StepRow, self._step.id)
+        is_new, matched = row.intent is None, self._counted.matched
+        row.intent = self._record(session, "intent", {"matched": matched, "counted_at": self._counted.at})
+        row.state, row.error, row.receipts = StepState.INTENDED, "", keeps
+        row.matched = matched if row.matched is None else row.matched
+        row.started_at = row.started_at or self._tools.clock.now()
+        if keeps and is_new and self._is_few(matched):
+            self._begin_whole(session, matched)
+
+    def look_again(self) -> None:
+        """Right before the deed, where the intent was written a while ago. Raises RunStopped, and Conflict for a lost lease."""
+        with self._tools.database.read() as session:
+            self._tools.lease.require(session)
+            require_going(session, self._tools.plan.id)
+            self._held_then = self._held_in(session)
+
+    def _tried(self, act: Callable[[], None]) -> Outcome | None:
+        """None where it went well; an outcome where the store did not let it."""
+        try:
+            act()
         except KeptError as error:
             if _is_ours(error):
                 raise
-            self._fail(error)
-        return True
+            return Outcome(state=StepState.FAILED, remaining=None, error=str(error))
+        return None
 
     def _intend(self) -> None:
+        self._count()
+        if self._counted is None:
+            return
+        with self._tools.database.begin() as session:
+            self._tools.lease.require(session)
+            self._tools.require_approved(session, self._tools.plan.id)
+            self.intend_in(session)
+
+    def _count(self) -> None:
+        """How many records match, and receipts made ready; nothing where the step was intended before."""
         with self._tools.database.read() as session:
             row = session.get_one(StepRow, self._step.id)
             if row.state == StepState.INTENDED:
                 return
             held = self._held_in(session)
             counted = self._counted_lately(session, held)
-        keeps = Capability.RECEIPTS in self._store.capabilities
-        if keeps and self._step.store not in self._tools.prepared:
+        if Capability.RECEIPTS in self._store.capabilities and self._step.store not in self._tools.prepared:
             self._store.prepare_receipts()
             self._tools.prepared.add(self._step.store)
-        matched, counted_at = counted or (self._store.measure(self._step.at, self._where(held)).rows, None)
-        now = self._tools.clock.now()
-        with self._tools.database.begin() as session:
-            self._tools.lease.require(session)
-            self._tools.require_approved(session, self._tools.plan.id)
-            row = session.get_one(StepRow, self._step.id)
-            is_new = row.intent is None
-            row.intent = self._record(session, "intent", {"matched": matched, "counted_at": counted_at})
-            row.state, row.error, row.receipts = StepState.INTENDED, "", keeps
-            row.matched = matched if row.matched is None else row.matched
-            row.started_at = row.started_at or now
-            if keeps and is_new and self._is_few(matched):
-                self._begin_whole(session, matched)
+        if counted is None:
+            rows = self._store.measure(self._step.at, self._where(held)).rows
+            counted = _Counted(matched=rows, at=None)
+        self._counted = counted
 
-    def _counted_lately(self, session: Session, held: Condition | None) -> tuple[int, str] | None:
-        """What the preview of a sweep counted, and when, if that was so lately that nobody asks a large table again."""
+    def _counted_lately(self, session: Session, held: Condition | None) -> _Counted | None:
+        """What the preview counted, and when, if that was so lately that nobody asks a large table again."""
         told = session.get_one(PlanRow, self._tools.plan.id).preview
-        if told is None or self._tools.plan.trigger.kind is not TriggerKind.SWEEP:
+        if told is None:
             return None
         preview = read_preview(told)
         extent = preview.of(self._step.id).extent
         is_fresh = timedelta(0) <= self._tools.clock.now() - preview.at <= LATELY
         if extent is None or not is_fresh or held != self._step.held:
             return None
-        return extent.rows, iso_utc(preview.at)
+        return _Counted(matched=extent.rows, at=iso_utc(preview.at))
 
     def _work_through(self) -> _ReadBack | None:
         """Batch after batch until the store, asked again, finds nothing left, or nothing more that goes."""
@@ -157,7 +222,8 @@ class StepWork:
         left = self._store.left_for_later(self._step.at)
         return _ReadBack(matching=extent.rows, held=count, unread=extent.unread, left=left)
 
-    def _conclude(self, seen: _ReadBack) -> None:
+    def _judge(self, seen: _ReadBack) -> Outcome:
+        """How it ended, as the store tells it. Raises where a part is still to do."""
         why = ask_why(self._store, self._step, self._work(self._held_then))
         to_go, unexplained = max(0, seen.matching - why.stubs), why.unexplained(seen.matching)
         if unexplained and not seen.left:
@@ -180,37 +246,38 @@ class StepWork:
             )
         remaining = seen.remaining(why)
         state = StepState.LEFT if remaining or seen.unread else StepState.DONE
-        self._close(state, remaining=remaining, note=seen.words(why))
+        return Outcome(state=state, remaining=remaining, note=seen.words(why))
 
     @property
     def _is_awaited(self) -> bool:
         return any(self._step.id in other.after for other in self._tools.plan.steps)
 
-    def _fail(self, error: KeptError) -> None:
-        self._close(StepState.FAILED, remaining=None, error=str(error))
-
-    def _close(self, state: StepState, *, remaining: int | None, note: str = "", error: str = "") -> None:
-        """The outcome in the ledger, the step's row and the event, in one transaction."""
-        with self._tools.database.begin() as session:
-            self._tools.lease.require(session)
-            if self._batches is not None:
-                self._batches.count_in(session)
-            row = session.get_one(StepRow, self._step.id)
-            now = self._tools.clock.now()
-            row.state, row.remaining, row.note, row.error, row.ended_at = state, remaining, note, error, now
-            facts = {
-                "state": state.value,
-                "rows": row.rows,
-                "settled_batches": row.settled,
-                "matched": row.matched,
-                "remaining": remaining,
-                "note": note,
-                "error": error,
-                "batches": digest(batch_facts(session, row.id)),
-            }
-            row.outcome = self._record(session, "outcome", facts)
-            event = {"plan": self._tools.plan.id, "step": row.id, "state": state.value}
-            post(session, "plan.step", event, now=now)
+    def close_in(self, session: Session, outcome: Outcome) -> None:
+        """Inside the caller's transaction: the count of the last batch, the outcome in the ledger, the row and the event."""
+        if self._batches is not None:
+            self._batches.count_in(session)
+        row = session.get_one(StepRow, self._step.id)
+        now, told = self._tools.clock.now(), outcome
+        row.state, row.remaining, row.note, row.error, row.ended_at = (
+            told.state,
+            told.remaining,
+            told.note,
+            told.error,
+            now,
+        )
+        facts = {
+            "state": told.state.value,
+            "rows": row.rows,
+            "settled_batches": row.settled,
+            "matched": row.matched,
+            "remaining": told.remaining,
+            "note": told.note,
+            "error": told.error,
+            "batches": digest(batch_facts(session, row.id)),
+        }
+        row.outcome = self._record(session, "outcome", facts)
+        event = {"plan": self._tools.plan.id, "step": row.id, "state": told.state.value}
+        post(session, "plan.step", event, now=now)
 
     def _record(self, session: Session, word: str, facts: dict[str, Any]) -> str:
         plan, step = self._tools.plan, self._step
