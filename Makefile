@@ -39,6 +39,15 @@ lint: setup-test ## Check style and formatting with ruff
 types: setup-test ## Check types with mypy --strict
 	$(PY) -m mypy
 
+.PHONY: translations
+translations: setup ## Take up new messages in every catalogue under translations/
+	@pot=$$(mktemp) && trap 'rm -f "$$pot"' EXIT && \
+	$(PY) -m babel.messages.frontend -q extract -F babel.cfg -k mark --add-location=file --no-wrap --sort-by-file -o "$$pot" . && \
+	$(PY) -m babel.messages.frontend -q update -i "$$pot" -d translations --no-fuzzy-matching --no-wrap --ignore-obsolete && \
+	sed -i -E '1,/^$$/{/^"(Project-Id-Version|Report-Msgid-Bugs-To|POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team|MIME-Version|Generated-By):/d}' translations/*/LC_MESSAGES/messages.po
+	@for po in translations/*/LC_MESSAGES/messages.po; do \
+	printf '%s: %s without words\n' "$$po" "$$(awk 'BEGIN { RS = "" } NR > 1 && /msgstr(\[[0-9]\])? ""$$/' "$$po" | grep -c '^msgid ')"; done
+
 .PHONY: bench
 bench: setup-test ## Measure the numbers that the README tells, on a machine where nothing else runs
 	@exec $(PY) -m bench $(BENCH_ARGS)

@@ -32,8 +32,11 @@ from notify.bounces import Bounces
 from notify.campaign_mails import Letters
 from notify.campaign_runs import CampaignRuns
 from notify.campaigns import Campaigns
+from notify.declining import Declining
 from notify.mail import Mailer, queue_mail
 from notify.mailbox import Mailbox
+from notify.preferences import Preferences
+from notify.suppressions import Suppressions
 from notify.transport import open_transport
 from plans.engine import Plans
 from plans.leasing import hold_lease
@@ -138,8 +141,17 @@ def wire(
         database, clock, ledger=ledger, policies=policies, sweeps=sweeps, evidences=evidences, board=boards.read
     )
     renderer = Renderer(base_url=links_at)
+    suppressions = Suppressions(database, clock, ledger, derive_key(secret, "suppressions"))
+    preferences = Preferences(suppressions, key=derive_key(secret, "preferences"), base_url=links_at)
+    declining = Declining(suppressions, preferences)
     mailer = Mailer(
-        settings.mail, settings.var, renderer, clock=clock, database=database, key=derive_key(secret, "mail recipients")
+        settings.mail,
+        settings.var,
+        renderer,
+        clock=clock,
+        database=database,
+        key=derive_key(secret, "mail recipients"),
+        declining=declining,
     )
     letters = Letters(renderer, policies, sender=settings.mail.sender, base_url=links_at, clock=clock)
     campaign_runs = CampaignRuns(
@@ -153,6 +165,7 @@ def wire(
         hold=lambda name: hold_lease(leases, clock, name),
         key=derive_key(secret, "campaigns"),
         per_minute=settings.mail.campaign_rate,
+        declining=declining,
     )
     papers = Papers(
         database,
@@ -177,9 +190,17 @@ def wire(
         secret=secret,
         languages=settings.service.languages,
         settings=settings.requests,
+        erasures=settings.erasures,
         alerts=settings.alerts.mail,
+        suppressions=suppressions,
     )
-    requests = Requests(desk, Reading(database, clock, ledger, leases, plans))
+    acceptances = Acceptances(database, clock, ledger, policies, key=derive_key(secret, "acceptances"))
+    requests = Requests(
+        desk,
+        Reading(database, clock, ledger, leases, plans),
+        handoff=settings.handoff,
+        on_account_closed=[acceptances.note_account_closed],
+    )
     return Services(
         settings=settings,
         links_at=links_at,
@@ -191,7 +212,7 @@ def wire(
         datamap=datamap,
         policies=policies,
         papers=papers,
-        acceptances=Acceptances(database, clock, ledger, policies, key=derive_key(secret, "acceptances")),
+        acceptances=acceptances,
         consents=consents,
         holds=plans.holds,
         hold_desk=HoldDesk(database, clock, plans, Drafting(database, policies, plans, settings)),
@@ -199,6 +220,8 @@ def wire(
         sweeps=sweeps,
         requests=requests,
         tasks=TaskDesk(desk),
+        suppressions=suppressions,
+        preferences=preferences,
         mailer=mailer,
         campaigns=campaigns,
         campaign_runs=campaign_runs,
@@ -244,6 +267,8 @@ def make_web(kept: Services) -> Flask:
             oversight=kept.oversight,
             requests=kept.requests,
             tasks=kept.tasks,
+            suppressions=kept.suppressions,
+            preferences=kept.preferences,
             mailbox=Mailbox(kept.settings.var),
             campaigns=kept.campaigns,
             letters=kept.letters,

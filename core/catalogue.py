@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from gettext import NullTranslations
 from io import BytesIO
@@ -15,10 +15,10 @@ from babel.support import Translations
 from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
 
+from core.languages import LANGUAGES, SOURCE, short_code
+
+__all__ = ["LANGUAGES", "SOURCE", "TRANSLATIONS", "catalogue", "install_words", "join_words", "mark", "short_code"]
 TRANSLATIONS: Final = Path(__file__).resolve().parent.parent / "translations"
-SOURCE: Final = "en"
-# What each language calls itself; every one but the source has a catalogue.
-LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
 
 
 @cache
@@ -35,15 +35,16 @@ def catalogue(language: str) -> NullTranslations:
     return Translations(compiled)
 
 
-def short_code(language: str) -> str:
-    """The language that words are kept for: `de-AT` is `de`, an unknown one the source."""
-    short = language.replace("_", "-").split("-", 1)[0].lower()
-    return short if short in LANGUAGES else SOURCE
-
-
 def mark(message: str) -> str:
     """Marks a message that is looked up later, so that it stands in the catalogues."""
     return message
+
+
+def join_words(items: Sequence[str], language: str, *, any_of: bool = False) -> str:
+    """`a, b and c`, or `a, b or c`."""
+    words = catalogue(language)
+    word = words.gettext("or") if any_of else words.gettext("and")
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {word} {items[-1]}" if items else ""
 
 
 def install_words(environment: Environment, spoken: Callable[[], str] = lambda: SOURCE) -> None:

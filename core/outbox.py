@@ -46,9 +46,9 @@ class Event:
 Handler = Callable[[Event], None]
 
 
-def post(session: Session, kind: str, payload: Mapping[str, Any], *, now: datetime) -> str:
-    """Put an event into the outbox in the caller's transaction; returns its id."""
-    row = OutboxRow(id=new_id("evt"), kind=kind, payload=dict(payload), created_at=now, due_at=now, attempts=0)
+def post(session: Session, kind: str, payload: Mapping[str, Any], *, now: datetime, due: datetime | None = None) -> str:
+    """Put an event into the outbox in the caller's transaction; returns its id. `due`: not before then."""
+    row = OutboxRow(id=new_id("evt"), kind=kind, payload=dict(payload), created_at=now, due_at=due or now, attempts=0)
     session.add(row)
     return row.id
 

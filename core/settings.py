@@ -6,6 +6,8 @@ from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
+from core.settings_handoff import HandoffSettings
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSettings:
@@ -120,13 +122,38 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TellSettings:
+    """How recipients are told of a deletion, a correction or a restriction. `knows`: by recipient clause, the kinds of
+    identifier that it knows people by; of one that is not named, the opaque id. `due`: how long it has to answer; `remind`:
+    how long after each mail the next one comes."""
+
+    knows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    due: timedelta = timedelta(days=14)
+    remind: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestSettings:
     """`remind`: how many days before a request is due operators get a mail, the longest first; empty: none. `fallback`:
-    who gets one once the last of these has passed. `cool_off`: how long data wait after a person's contact was changed."""
+    who gets one once the last of these has passed. `cool_off`: how long data wait after a person's contact was changed.
+    `tell`: how recipients are told. `lift_notice`: how long before a restriction ends the person is told.
+    `self_service_most`: a request about more records than this waits for an operator, whatever its clause says."""
 
     remind: tuple[timedelta, ...] = (timedelta(days=7), timedelta(days=2), timedelta(0))
     fallback: tuple[str, ...] = ()
     cool_off: timedelta = timedelta(days=7)
+    tell: TellSettings = field(default_factory=TellSettings)
+    lift_notice: timedelta = timedelta(days=7)
+    self_service_most: int = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErasureSettings:
+    """`again`: what the nightly look finds of erased people goes again by itself; else a person says so. `breaker`: the share
+    of a collection, 0 to 1, that goes again without a person."""
+
+    again: bool = False
+    breaker: float = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +171,9 @@ class Settings:
     collections: tuple[CollectionSettings, ...]
     sweeps: Mapping[str, SweepSettings]
     requests: RequestSettings = field(default_factory=RequestSettings)
+    public_requests: bool = False
+    handoff: HandoffSettings | None = None
+    erasures: ErasureSettings = field(default_factory=ErasureSettings)
 
     def sweep(self, clause: str) -> SweepSettings:
         """How a clause is run: its own entry, else `default`, else once a day."""

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from marshmallow import Schema, ValidationError, fields, validate
 
 from core.errors import ConfigurationError
+from core.languages import LANGUAGES
 from core.lined_yaml import Path as KeyPath
 from core.lined_yaml import load_lined
 from core.refusals import Refusals, parse_span
@@ -27,6 +28,8 @@ from core.settings import (
     TimeField,
 )
 from core.settings_contact import PROOF_POINTS, ContactSchema, read_contact
+from core.settings_erasures import ErasuresSchema, read_erasures
+from core.settings_handoff import HandoffSchema, HandoffSettings, read_handoff
 from core.settings_requests import RequestsSchema, read_requests
 
 STORE_KINDS = {
@@ -49,7 +52,6 @@ HTTP_ALLOWS = ("http", "private")
 TIME_FORMS = ("timestamp", "iso", "date", "epoch_s", "epoch_ms", "epoch_us")
 PROFILES = ("fast", "normal", "gentle")
 EXECUTORS = ("local",)
-LANGUAGES = ("en", "de")
 _NAME = validate.Regexp(r"^[a-z0-9][a-z0-9_-]*$", error="Use lower-case letters, digits, - and _.")
 
 
@@ -77,6 +79,7 @@ class _Alerts(Schema):
 
 class _Public(Schema):
     promises = fields.Bool(load_default=False)
+    requests = fields.Bool(load_default=False)
 
 
 class _Field(Schema):
@@ -121,6 +124,8 @@ class _Kept(Schema):
     collections = fields.List(fields.Nested(_Collection), load_default=list)
     sweeps = fields.Dict(keys=fields.Str(), values=fields.Nested(_Sweep), load_default=dict)
     requests = fields.Nested(RequestsSchema, load_default=dict)
+    erasures = fields.Nested(ErasuresSchema, load_default=dict)
+    handoff = fields.Nested(HandoffSchema, load_default=None)
 
 
 def find_settings_file() -> Path:
@@ -163,7 +168,7 @@ def _refuse_rest(valid: Any, root: Path, refusals: Refusals) -> None:
     for name, options in valid.get("sweeps", {}).items():
         if {"every", "window", "breaker", "profile", "rate", "budget", "reclaim"} <= set(options):
             _sweep(name, options, refusals)
-    if {"remind", "fallback", "cool_off"} <= set(valid.get("requests", {})):
+    if {"remind", "fallback", "cool_off", "lift_notice"} <= set(valid.get("requests", {})):
         read_requests(valid["requests"], refusals)
     rows = valid.get("collections", [])
     if all({"id", "at", "category", "person", "time"} <= set(row) for row in rows):
@@ -230,11 +235,20 @@ def _build(loaded: Mapping[str, Any], path: Path, refusals: Refusals) -> Setting
         mail=MailSettings(**loaded["mail"]),
         alerts=AlertSettings(mail=tuple(loaded["alerts"].get("mail", ())), webhook=loaded["alerts"].get("webhook")),
         public_promises=loaded["public"].get("promises", False),
+        public_requests=loaded["public"].get("requests", False),
         stores={name: _store(name, options, root, refusals) for name, options in loaded["stores"].items()},
         collections=_collections(loaded, refusals),
         sweeps={name: _sweep(name, options, refusals) for name, options in loaded["sweeps"].items()},
         requests=read_requests(loaded["requests"], refusals),
+        erasures=read_erasures(loaded["erasures"], refusals),
+        handoff=_handoff(loaded, refusals),
     )
+
+
+def _handoff(loaded: Mapping[str, Any], refusals: Refusals) -> HandoffSettings | None:
+    kinds = {kind for row in loaded["collections"] for kind in row["identifies"]}
+    base_url = loaded["service"]["base_url"].rstrip("/")
+    return read_handoff(loaded["handoff"], base_url=base_url, kinds=kinds, refusals=refusals)
 
 
 def _secret(text: str, refusals: Refusals) -> bytes:

@@ -1,4 +1,4 @@
-"""How numbers, days and times are said to people, in English and German: the filters of every template."""
+"""How numbers, days and times are said to people, in each language: the filters of every template."""
 
 from __future__ import annotations
 
@@ -7,37 +7,29 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any, Final
 
+from babel import Locale
 from babel.dates import format_date, format_timedelta
+from babel.numbers import get_decimal_symbol
+
+from core.catalogue import catalogue, short_code
 
 THIN: Final = "\u202f"  # narrow no-break space: thousands, and a number and its unit
 DEFAULT_LANGUAGE: Final = "en"
 
-_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "en": {
-        "yesterday": "yesterday", "tomorrow": "tomorrow", "today": "today", "now": "just now",
-        "day": "1 day", "days": "{n} days", "over_day": "1 day over", "over_days": "{n} days over",
-        "moment": "under 1 s", "point": ".", "record": "1 record", "records": "{n} records",
-    },
-    "de": {
-        "yesterday": "gestern", "tomorrow": "morgen", "today": "heute", "now": "gerade eben",
-        "day": "1 Tag", "days": "{n} Tage", "over_day": "1 Tag darüber", "over_days": "{n} Tage darüber",
-        "moment": "unter 1 s", "point": ",", "record": "1 Datensatz", "records": "{n} Datensätze",
-    },
-}  # fmt: skip
-_SHORT_DAY: Final = {"en": "d MMMM", "de": "d. MMMM"}
-_FULL_DAY: Final = {"en": "d MMMM y", "de": "d. MMMM y"}
-_LONG_DAY: Final = {"en": "EEEE, d MMMM y", "de": "EEEE, d. MMMM y"}
-_EXACT_DAY: Final = {"en": "EEEE d MMMM y", "de": "EEEE, d. MMMM y"}
+# English as in Europe; the other languages as CLDR has them.
+_LOCALES: Final[Mapping[str, str]] = {"en": "en_GB"}
+_ENGLISH_DAY: Final = "EEEE, d MMMM y"
 
 
-def _speak(language: str) -> str:
-    """The language that words are kept for: `de-AT` is German, an unknown one is English."""
-    short = language.replace("_", "-").split("-", 1)[0].lower()
-    return short if short in _WORDS else DEFAULT_LANGUAGE
+def _locale(language: str) -> str:
+    short = short_code(language)
+    return _LOCALES.get(short, short)
 
 
-def _say(key: str, language: str) -> str:
-    return _WORDS[_speak(language)][key]
+def _write_day(day: date, form: str, language: str) -> str:
+    said = str(format_date(day, form, locale=_locale(language)))
+    # The first of a month is an ordinal in French, which CLDR's forms leave out.
+    return re.sub(r"\b1 (?=\D)", "1er ", said, count=1) if short_code(language) == "fr" else said
 
 
 def _refuse_naive(at: datetime) -> None:
@@ -47,21 +39,20 @@ def _refuse_naive(at: datetime) -> None:
 
 def short_day(day: date, today: date, language: str = DEFAULT_LANGUAGE) -> str:
     """`9 June`, with the year when it is not this one."""
-    short = _speak(language)
-    pattern = _SHORT_DAY[short] + ("" if day.year == today.year else " y")
-    return str(format_date(day, pattern, locale=short))
+    if day.year != today.year:
+        return full_day(day, language)
+    pattern = Locale.parse(_locale(language)).datetime_skeletons["MMMMd"]
+    return _write_day(day, str(pattern), language)
 
 
 def full_day(day: date, language: str = DEFAULT_LANGUAGE) -> str:
     """`19 June 2026`: a day that is long past or far away, where its weekday helps nobody."""
-    short = _speak(language)
-    return str(format_date(day, _FULL_DAY[short], locale=short))
+    return _write_day(day, "long", language)
 
 
 def long_day(day: date, language: str = DEFAULT_LANGUAGE) -> str:
     """`Friday, 19 June 2026`: a day as it stands in letters and mails."""
-    short = _speak(language)
-    return str(format_date(day, _LONG_DAY[short], locale=short))
+    return _write_day(day, _ENGLISH_DAY if short_code(language) == "en" else "full", language)
 
 
 def short_time(at: datetime, now: datetime, tz: tzinfo, language: str = DEFAULT_LANGUAGE) -> str:
@@ -73,25 +64,27 @@ def short_time(at: datetime, now: datetime, tz: tzinfo, language: str = DEFAULT_
     if away == 0:
         return f"{there:%H:%M}"
     if away in (-1, 1):
-        return _say("yesterday" if away < 0 else "tomorrow", language)
+        words = catalogue(language)
+        return words.gettext("yesterday") if away < 0 else words.gettext("tomorrow")
     return short_day(there.date(), here, language)
 
 
 def exact_time(at: datetime, tz: tzinfo, language: str = DEFAULT_LANGUAGE) -> str:
     """`Thursday 11 June 2026, 10:23:58 Europe/Berlin`: the instant to the second, with its zone."""
     _refuse_naive(at)
-    short = _speak(language)
     there = at.astimezone(tz)
-    return f"{format_date(there.date(), _EXACT_DAY[short], locale=short)}, {there:%H:%M:%S} {tz}"
+    form = "EEEE d MMMM y" if short_code(language) == "en" else "full"
+    return f"{_write_day(there.date(), form, language)}, {there:%H:%M:%S} {tz}"
 
 
 def day_left(day: date, today: date, language: str = DEFAULT_LANGUAGE) -> str:
     """How many days are left until a due date: `8 days`, `1 day`, `today`, `3 days over`."""
-    left = (day - today).days
+    left, words = (day - today).days, catalogue(language)
     if left == 0:
-        return _say("today", language)
-    key = ("over_" if left < 0 else "") + ("day" if abs(left) == 1 else "days")
-    return _say(key, language).format(n=count(abs(left)))
+        return words.gettext("today")
+    if left < 0:
+        return words.ngettext("1 day over", "%(num)s days over", -left) % {"num": count(-left)}
+    return words.ngettext("1 day", "%(num)s days", left) % {"num": count(left)}
 
 
 def due_state(day: date, today: date) -> str:
@@ -114,7 +107,8 @@ def plural(number: int, one: str, many: str) -> str:
 
 def records(number: int, language: str = DEFAULT_LANGUAGE) -> str:
     """`1 record`, `2 211 records`, joined so that no line ends between them."""
-    return _say("record" if number == 1 else "records", language).format(n=count(number)).replace(" ", "\u00a0")
+    said = catalogue(language).ngettext("1 record", "%(num)s records", number) % {"num": count(number)}
+    return said.replace(" ", "\u00a0")
 
 
 def size(octets: int, language: str = DEFAULT_LANGUAGE) -> str:
@@ -125,7 +119,8 @@ def size(octets: int, language: str = DEFAULT_LANGUAGE) -> str:
             break
         value /= 1000
     said = f"{value:.1f}" if unit != "B" and value < 9.95 else f"{value:.0f}"
-    return said.replace(".", _say("point", language)) + THIN + unit
+    unit = unit.replace("B", "o") if short_code(language) == "fr" else unit  # octets
+    return said.replace(".", get_decimal_symbol(_locale(language))) + THIN + unit
 
 
 def ago(at: datetime, now: datetime, language: str = DEFAULT_LANGUAGE) -> str:
@@ -134,8 +129,8 @@ def ago(at: datetime, now: datetime, language: str = DEFAULT_LANGUAGE) -> str:
     _refuse_naive(now)
     apart = at - now
     if abs(apart) < timedelta(seconds=5):
-        return _say("now", language)
-    return str(format_timedelta(apart, add_direction=True, threshold=1.2, locale=_speak(language)))
+        return catalogue(language).gettext("just now")
+    return str(format_timedelta(apart, add_direction=True, threshold=1.2, locale=_locale(language)))
 
 
 def span(length: timedelta, language: str = DEFAULT_LANGUAGE) -> str:
@@ -145,7 +140,7 @@ def span(length: timedelta, language: str = DEFAULT_LANGUAGE) -> str:
     seconds = int(length.total_seconds())
     hours, minutes = seconds // 3600, seconds % 3600 // 60
     if seconds == 0:
-        return _say("moment", language)
+        return catalogue(language).gettext("under 1 s")
     if seconds < 60:
         return f"{seconds}{THIN}s"
     if hours == 0:
@@ -170,7 +165,7 @@ def _wrap_line(line: str, width: int) -> list[str]:
     head = re.match(r"\s*(?:\*\s+|\S+: {2,})?", line)  # a point of a list, or a label with its text set off
     lead = head.group() if head else ""
     wrapped, current = [], lead
-    for word in line[len(lead) :].split():
+    for word in re.split(r"[ \t]+", line[len(lead) :].strip(" \t")):  # a no-break space joins: `« mot »`
         glued = word if current == lead else f" {word}"
         if current != lead and len(current) + len(glued) > width:
             wrapped.append(current)

@@ -22,19 +22,22 @@ from dsr.answer_words import (
     clean_text,
     closing_of,
     compose,
+    follows_of,
     kinds_of,
     parts_of,
     standard_text,
 )
+from dsr.clock_acts import ClockAct, ClockView, read_clock
 from dsr.complaints import authority_of, complaint_of, regime_for
 from dsr.correcting import foreseen
-from dsr.desk import Desk, find_ticket
-from dsr.intake import CARRIED_OUT
+from dsr.desk import Desk, find_ticket, read_events
+from dsr.how import by_plan
 from dsr.outcome_lines import Reader, gap_lines, stay_line, title_of
 from dsr.parts import read_parts, refused_lines, without_refused
 from dsr.planning import stays_in
 from dsr.states import State
 from dsr.tables import TicketRow
+from dsr.telling_views import told_parts
 from dsr.words import say_right
 from plans.plan import StepDeed
 from plans.standing import PlanView
@@ -80,14 +83,15 @@ class AnswerDrafts:
         """The answers that a ticket may still come to."""
         with self._desk.database.read() as session:
             ticket = find_ticket(session, ref)
+            kinds = self._kinds(session, ticket)
             written = {row.kind for row in session.execute(_written(ticket)).scalars()}
-        return tuple(AnswerLine(kind=kind, name=KIND_NAMES[kind], own_words=kind in written) for kind in _kinds(ticket))
+        return tuple(AnswerLine(kind=kind, name=KIND_NAMES[kind], own_words=kind in written) for kind in kinds)
 
     def read(self, ref: str, kind: Kind, *, text: str | None = None) -> AnswerDraft:
         """The answer as it would go out now, or with another `text`. Raises Conflict for one it cannot come to."""
         desk = self._desk
         with desk.database.read() as session:
-            ticket = _require_kind(find_ticket(session, ref), kind)
+            ticket = self._require_kind(session, find_ticket(session, ref), kind)
             row = _row(session, ticket, kind)
             regime, parts = self._parts(session, ticket, kind)
             facts = self._foreseen(session, ticket, kind)
@@ -118,7 +122,7 @@ class AnswerDrafts:
         """Keep a text for an answer. Raises NotWhole, naming what it lacks; Conflict where the ticket cannot come to it."""
         desk = self._desk
         with desk.database.begin() as session:
-            ticket = _require_kind(find_ticket(session, ref, lock=True), kind)
+            ticket = self._require_kind(session, find_ticket(session, ref, lock=True), kind)
             regime, _ = self._parts(session, ticket, kind)
             cleaned = clean_text(text, kind, Right(ticket.right), regime)
             row = _row(session, ticket, kind)
@@ -134,7 +138,7 @@ class AnswerDrafts:
         """Go back to the standard text."""
         desk = self._desk
         with desk.database.begin() as session:
-            ticket = _require_kind(find_ticket(session, ref, lock=True), kind)
+            ticket = self._require_kind(session, find_ticket(session, ref, lock=True), kind)
             row = _row(session, ticket, kind)
             if row is not None:
                 session.delete(row)
@@ -158,6 +162,8 @@ class AnswerDrafts:
             # The page opens with a code to the proven address; without proof there is none to offer.
             "link": self._desk.page_link(ticket) if ticket.identity_at else "",
             "closing": closing_of(right, ticket.language),
+            "follows": follows_of(right, ticket.language, form=self._desk.address("/requests/new", ticket)),
+            **told_parts(session, ticket),
         }
 
     def _parts(self, session: Session, ticket: TicketRow, kind: Kind) -> tuple[str, tuple[Part, ...]]:
@@ -172,7 +178,10 @@ class AnswerDrafts:
         document = self._desk.document(session, ticket)
         today = long_day(day_in(self._desk.clock.now(), document.controller.timezone), ticket.language)
         authority = authority_of(ticket, document)
-        inline = {**self._inline(ticket), "day": today, "size": UNKNOWN, "rule": UNKNOWN}
+        later = self._clock(session, ticket).extended_due if kind is Kind.EXTENDED else None
+        due = long_day(later, ticket.language) if later else UNKNOWN
+        unknown = dict.fromkeys(("size", "rule", "outcome", "first", "decider"), UNKNOWN)
+        inline = {**self._inline(ticket), "day": today, "due": due, **unknown}
         seen = self._looked(session, ticket) if kind in (Kind.DELETED, Kind.CORRECTED) else ((), ())
         return {
             "inline": inline,
@@ -187,13 +196,37 @@ class AnswerDrafts:
             "complaint": complaint_of(ticket, document),
             "authority": vars(authority) if authority else None,
             "closing": closing_of(Right(ticket.right), ticket.language),
+            "follows": follows_of(
+                Right(ticket.right), ticket.language, form=self._desk.address("/requests/new", ticket)
+            ),
+            **told_parts(session, ticket),
             "items": list(seen[0]),
             "kept_back": list(seen[1]),
             "asked": [],
             "expires": UNKNOWN,
+            "due": due,
             "reason": UNKNOWN,
             "words": UNKNOWN,
+            "reasons": UNKNOWN,
+            "effects": [UNKNOWN],
         }
+
+    def _clock(self, session: Session, ticket: TicketRow) -> ClockView:
+        desk = self._desk
+        return read_clock(ticket, read_events(session, ticket), desk.document(session, ticket), now=desk.clock.now())
+
+    def _kinds(self, session: Session, ticket: TicketRow) -> tuple[Kind, ...]:
+        """The answers that a ticket may come to, and before them that it takes longer, while that may be said."""
+        extended = (Kind.EXTENDED,) if ClockAct.EXTEND in self._clock(session, ticket).acts else ()
+        return (*_kinds(ticket), *extended)
+
+    def _require_kind(self, session: Session, ticket: TicketRow, kind: Kind) -> TicketRow:
+        if kind not in self._kinds(session, ticket):
+            raise Conflict(
+                f"Request {ticket.ref} does not come to the answer '{KIND_NAMES[kind]}' from where it is.",
+                remedy="Look at it again; an answer is changed before it goes out.",
+            )
+        return ticket
 
     def _looked(self, session: Session, ticket: TicketRow) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
         view = self._desk.plans.load(ticket.plan_id) if ticket.plan_id else None
@@ -225,16 +258,7 @@ def _places(ticket: TicketRow) -> int:
 
 def _kinds(ticket: TicketRow) -> tuple[Kind, ...]:
     right = Right(ticket.right)
-    return kinds_of(right, State(ticket.state), by_plan=right in CARRIED_OUT)
-
-
-def _require_kind(ticket: TicketRow, kind: Kind) -> TicketRow:
-    if kind not in _kinds(ticket):
-        raise Conflict(
-            f"Request {ticket.ref} does not come to the answer '{KIND_NAMES[kind]}' from where it is.",
-            remedy="Look at it again; an answer is changed before it goes out.",
-        )
-    return ticket
+    return kinds_of(right, State(ticket.state), by_plan=by_plan(right))
 
 
 def _written(ticket: TicketRow) -> sa.Select[AnswerTextRow]:

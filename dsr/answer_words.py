@@ -11,6 +11,7 @@ from typing import Any, Final
 from core.catalogue import catalogue, mark
 from core.errors import BadInput
 from dsr.complaints import answer_rules
+from dsr.how import by_hand
 from dsr.states import State
 from policies.clauses import Right
 
@@ -21,7 +22,8 @@ Block = dict[str, Any]
 
 class Kind(StrEnum):
     """COPY: of access or portability. DELETED: what went and what stays. CORRECTED: what was put right and what not. NOTHING_FOUND: after proof. REFUSED: with its
-    ground. BY_HAND: in the words of whoever did it."""
+    ground. BY_HAND: in the words of whoever did it. EXTENDED: no answer yet, but when and why later. CARRIED_OUT: of a right that changes no record. COMPLAINT and APPEAL: what was
+    decided, and why."""
 
     COPY = "copy"
     DELETED = "deleted"
@@ -29,6 +31,10 @@ class Kind(StrEnum):
     NOTHING_FOUND = "nothing_found"
     REFUSED = "refused"
     BY_HAND = "by_hand"
+    EXTENDED = "extended"
+    CARRIED_OUT = "carried_out"
+    COMPLAINT = "complaint"
+    APPEAL = "appeal"
 
 
 # The mail of each kind, a folder of templates/email.
@@ -39,6 +45,10 @@ MAILS: Final[Mapping[Kind, str]] = {
     Kind.NOTHING_FOUND: "nothing_found",
     Kind.REFUSED: "request_refused",
     Kind.BY_HAND: "answered_by_hand",
+    Kind.EXTENDED: "request_extended",
+    Kind.CARRIED_OUT: "right_carried_out",
+    Kind.COMPLAINT: "complaint_answered",
+    Kind.APPEAL: "appeal_decided",
 }
 KIND_NAMES: Final[Mapping[Kind, str]] = {
     Kind.COPY: "The copy is ready",
@@ -47,11 +57,18 @@ KIND_NAMES: Final[Mapping[Kind, str]] = {
     Kind.NOTHING_FOUND: "Nothing is held",
     Kind.REFUSED: "The refusal",
     Kind.BY_HAND: "What was done by hand",
+    Kind.EXTENDED: "That it takes longer",
+    Kind.CARRIED_OUT: "What was done",
+    Kind.COMPLAINT: "The answer to the complaint",
+    Kind.APPEAL: "The decision on the appeal",
 }
 _DONE: Final[Mapping[Right, Kind]] = {
     Right.ACCESS: Kind.COPY,
     Right.PORTABILITY: Kind.COPY,
+    Right.DELETION: Kind.DELETED,
     Right.CORRECTION: Kind.CORRECTED,
+    Right.COMPLAINT: Kind.COMPLAINT,
+    Right.APPEAL: Kind.APPEAL,
 }
 _HELLO: Final = mark("Hello,")
 _COPY: Final = mark(
@@ -96,16 +113,48 @@ _REFUSED: Final = mark("you asked us: %(request)s. We do not do it, and this is 
 _RULE: Final = mark("The rule behind it: %(rule)s")
 _SEE_OTHERWISE: Final = mark("If you see it differently, just answer this mail. A person reads it.")
 _BY_HAND: Final = mark("you asked us: %(request)s. This is what we did:")
+_CARRIED_OUT: Final = mark("you asked us: %(request)s. We did so on %(day)s.")
+_COMPLAINT: Final = mark("you complained to us. We looked into it, and this is our answer: %(outcome)s.")
+_APPEAL: Final = mark(
+    "you asked us to look again at our decision on request %(first)s. It was looked at by %(decider)s, and this is the outcome: "
+    "%(outcome)s."
+)
+_EXTENDED: Final = mark("you asked us: %(request)s. Our answer takes longer than we told you, and this is why:")
+_NEW_DAY: Final = mark("You now hear from us by %(due)s.")
+_LAW_EXTENDS: Final = mark("The law lets us take longer once, if we tell you in time: %(rule)s.")
 _MISSING: Final = mark("If something is missing, just answer this mail. A person reads it.")
+# Parts that only some rights have, and the rules that hold them.
+_BY_RIGHT: Final = {"closing": "closings", "follows": "follows"}
 # What stands there instead where a part is refused.
 _BUT: Final = {_COPY: _COPY_BUT, _DELETED: _DELETED_BUT}
 _STANDARD: Final[Mapping[Kind, tuple[tuple[str, ...], ...]]] = {
     Kind.COPY: ((_HELLO,), (_COPY,), ("{until}",), ("{page}",), (_SIZE, _AGAIN)),
-    Kind.DELETED: ((_HELLO,), (_DELETED,), ("{deleted}",), ("{stays}",), ("{page}",)),
-    Kind.CORRECTED: ((_HELLO,), (_CORRECTED,), ("{corrected}",), ("{uncorrected}",), ("{page}",)),
+    Kind.DELETED: ((_HELLO,), (_DELETED,), ("{deleted}",), ("{stays}",), ("{recipients}",), ("{page}",)),
+    Kind.CORRECTED: ((_HELLO,), (_CORRECTED,), ("{corrected}",), ("{uncorrected}",), ("{recipients}",), ("{page}",)),
     Kind.NOTHING_FOUND: ((_HELLO,), (_NOT_FOUND,), (_HOLD_NOTHING,), (_OTHER_ADDRESS,), ("{page}",)),
     Kind.REFUSED: ((_HELLO,), (_REFUSED,), ("{reason}",), (_RULE,), (_SEE_OTHERWISE,), ("{complaint}",), ("{page}",)),
-    Kind.BY_HAND: ((_HELLO,), (_BY_HAND,), ("{words}",), ("{closing}",), (_MISSING,), ("{page}",)),
+    Kind.BY_HAND: ((_HELLO,), (_BY_HAND,), ("{words}",), ("{closing}",), ("{recipients}",), (_MISSING,), ("{page}",)),
+    Kind.EXTENDED: (
+        (_HELLO,),
+        (_EXTENDED,),
+        ("{reason}",),
+        (_NEW_DAY,),
+        (_LAW_EXTENDS, _SEE_OTHERWISE),
+        ("{complaint}",),
+        ("{page}",),
+    ),
+    Kind.CARRIED_OUT: (
+        (_HELLO,),
+        (_CARRIED_OUT,),
+        ("{effects}",),
+        ("{closing}",),
+        ("{recipients}",),
+        ("{follows}",),
+        (_MISSING,),
+        ("{page}",),
+    ),
+    Kind.COMPLAINT: ((_HELLO,), (_COMPLAINT,), ("{reasons}",), (_SEE_OTHERWISE,), ("{complaint}",), ("{page}",)),
+    Kind.APPEAL: ((_HELLO,), (_APPEAL,), ("{reasons}",), ("{complaint}",), ("{page}",)),
 }
 
 
@@ -131,12 +180,13 @@ class NotWhole(BadInput):
 
 def kinds_of(right: Right, state: State, *, by_plan: bool) -> tuple[Kind, ...]:
     """The answers that a ticket may still come to."""
-    done = _DONE.get(right, Kind.DELETED)
-    by_hand = (Kind.BY_HAND,) if state is State.RECEIVED and (not by_plan or right is Right.CORRECTION) else ()
+    done = _DONE.get(right, Kind.CARRIED_OUT)
+    words = (Kind.BY_HAND,) if state is State.RECEIVED and by_hand(right) else ()
     if not by_plan:
-        return (*by_hand, Kind.REFUSED) if by_hand else ()
+        refused = (Kind.REFUSED,) if right is not Right.APPEAL else ()
+        return (done, *words, *refused) if state is State.RECEIVED else ()
     if state in (State.RECEIVED, State.PLANNED):
-        return (done, *by_hand, Kind.NOTHING_FOUND, Kind.REFUSED)
+        return (done, *words, Kind.NOTHING_FOUND, Kind.REFUSED)
     return (done,) if state in (State.APPROVED, State.RUNNING, State.PARTLY_DONE) else ()
 
 
@@ -154,7 +204,7 @@ def parts_of(kind: Kind, right: Right, regime: str) -> tuple[Part, ...]:
             verified=wanted.get(name, {}).get("verified", True),
         )
         for name in rules["answers"][kind.value]["parts"]
-        if name != "closing" or right.value in rules["closings"]
+        if _can_be_said(name, kind, right)
     )
 
 
@@ -174,9 +224,15 @@ def standard_text(kind: Kind, right: Right, language: str, *, places: int = 0, i
             message = _NOT_FOUND_IN
         return words.gettext(message) % known
 
-    without = "{closing}" if right.value not in answer_rules()["closings"] else ""
-    paragraphs = [" ".join(say(one) for one in part) for part in _STANDARD[kind] if part != (without,)]
+    without = {(f"{{{name}}}",) for name in answer_rules()["parts"] if not _can_be_said(name, kind, right)}
+    paragraphs = [" ".join(say(one) for one in part) for part in _STANDARD[kind] if part not in without]
     return "\n\n".join(paragraphs)
+
+
+def follows_of(right: Right, language: str, *, form: str) -> str:
+    """What the person may want next, once a right was carried out; '' where nothing is offered. `form`: its address."""
+    words = answer_rules()["follows"].get(right.value, "")
+    return catalogue(language).gettext(words) % {"form": form} if words else ""
 
 
 def closing_of(right: Right, language: str) -> str:
@@ -229,6 +285,13 @@ def compose(text: str, parts: Sequence[Part], facts: Mapping[str, str]) -> list[
             filled = _NAMED.sub(lambda found: facts.get(found[1], found[0]), paragraph)
             blocks.append({"part": "", "lines": filled.split("\n")})
     return blocks
+
+
+def _can_be_said(name: str, kind: Kind, right: Right) -> bool:
+    """What only some rights have: what holds from now on, and recipients that hear of a restriction done by hand."""
+    if name in _BY_RIGHT:
+        return right.value in answer_rules()[_BY_RIGHT[name]]
+    return name != "recipients" or kind not in (Kind.BY_HAND, Kind.CARRIED_OUT) or right is Right.RESTRICTION
 
 
 def _is_for(row: Mapping[str, Any], right: Right) -> bool:

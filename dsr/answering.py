@@ -1,6 +1,7 @@
 """From an approved plan to the answer: the copy, the deletion read back, the refusal, and that nothing was found."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -8,23 +9,25 @@ from sqlalchemy.orm import Session
 
 from core.catalogue import SOURCE
 from core.clock import day_in
-from core.errors import BadInput, Conflict, KeptError, NotFound, Unreachable, WaitsForPerson
+from core.errors import BadInput, Conflict, KeptError, NotFound, WaitsForPerson
 from core.leases import Leases
 from core.outbox import Event
 from core.words import long_day, size
 from dsr.answer_drafts import AnswerDrafts
 from dsr.answer_words import MAILS, Kind
 from dsr.certificates import Certificates
+from dsr.choices import why_never_refused
 from dsr.correcting import corrected
-from dsr.desk import SYSTEM, Desk, find_ticket, read_events
+from dsr.desk import SYSTEM, Desk, find_ticket
+from dsr.erasures import Erasures
 from dsr.grounds import find_ground
-from dsr.intake import ALSO_BY_HAND, CARRIED_OUT
 from dsr.outcome_lines import (
     Line,
     Reader,
     asked_for_copies,
     asked_to_delete,
     beyond_line,
+    count_gone,
     gap_lines,
     gone_on_without,
     left_lines,
@@ -34,29 +37,25 @@ from dsr.outcome_lines import (
 from dsr.package import Packages
 from dsr.parts import end_of, read_parts, refused_lines, without_refused
 from dsr.planning import holds_nothing, stays_in
-from dsr.proof_standing import require_shown
+from dsr.proof_standing import require_may_ask, require_shown
 from dsr.redactions import UndecidedFindings
-from dsr.retries import GAVE_UP, MOST_TRIES, count_tries, so_far
+from dsr.retries import give_up, schedule_later, so_far
+from dsr.run_ends import NotDone, NotYet, OpenWork, require_by_hand, require_through
+from dsr.stands import LATER, TEXTS, WAITS
 from dsr.states import ENDS, State, require_move
 from dsr.tables import TicketRow
+from dsr.telling_plans import begin as begin_telling
+from dsr.telling_plans import plans_of
 from plans.build_request import READ_RIGHTS
 from plans.execute import Progress
 from plans.leasing import hold_lease
 from plans.plan import StepDeed
-from plans.standing import PlanView, RunResult, StepResult
-from plans.tables import PlanState, StepState
+from plans.standing import PlanView, StepResult
+from plans.tables import PlanState
 from policies.clauses import Right
 
 log = structlog.get_logger()
 LONGEST_ANSWER = 10_000
-
-
-class NotDone(Unreachable):
-    """Part of a request could not be carried out; the ticket stays open, names it, and the work is tried again."""
-
-
-class OpenWork(KeptError):
-    """What is left is work that people were asked to do; the ticket stays open until they answer. Names collections."""
 
 
 class Answering:
@@ -67,6 +66,7 @@ class Answering:
         self._packages = packages
         self._texts = AnswerDrafts(desk)
         self._certificates = Certificates(desk)
+        self._erasures = Erasures(desk)
 
     def run(self, ref: str, *, by: str = SYSTEM, on_progress: Progress | None = None) -> State:
         """Carry out an approved request, or what is left of it, and answer. Run again after a crash it goes on.
@@ -95,10 +95,13 @@ class Answering:
         except Conflict:
             raise
         except OpenWork as waits:  # nothing to try again: the answer to the last task takes it up
-            self._give_back(ref, State.PARTLY_DONE, waits.message, kind="waits")
+            self._give_back(ref, State.PARTLY_DONE, waits.message, kind=WAITS)
             return State.PARTLY_DONE
+        except NotYet as waits:  # no try that failed: it goes on at its moment
+            self._give_back(ref, State.PARTLY_DONE, waits.message, kind=LATER, goes_on_at=waits.at)
+            return self._state(ref)
         except UndecidedFindings as waits:  # nor here: the operator's decision takes it up
-            self._give_back(ref, State.PARTLY_DONE, waits.message, kind="texts")
+            self._give_back(ref, State.PARTLY_DONE, waits.message, kind=TEXTS)
             return State.PARTLY_DONE
         except KeptError as error:
             self._give_back(ref, State.PARTLY_DONE, str(error))
@@ -125,19 +128,8 @@ class Answering:
         except WaitsForPerson as waits:
             log.info("request.waits", ref=ref, reason=waits.message)
         except NotDone:
-            if not self._give_up(ref):
+            if not give_up(self._desk, ref):
                 raise  # the outbox tries again, later each time
-
-    def _give_up(self, ref: str) -> bool:
-        """After the last try the ticket waits for an operator, and says so."""
-        with self._desk.database.begin() as session:
-            ticket = find_ticket(session, ref, lock=True)
-            tries = count_tries(read_events(session, ticket))
-            if tries < MOST_TRIES:
-                return False
-            self._desk.note_event(session, ticket, GAVE_UP, by=SYSTEM, why=f"{tries} tries")
-            self._desk.record(session, ticket, "request.gave_up", by=SYSTEM, private={"tries": tries})
-        return True
 
     def refuse(self, ref: str, *, by: str, ground: str, reason: str) -> None:
         """Refuse with a ground of the regime and the operator's own words; the person is told both, and where to complain."""
@@ -147,6 +139,8 @@ class Answering:
         desk = self._desk
         with desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
+            if never := why_never_refused(session, ticket):
+                raise Conflict(never, remedy="Look at its page for what can be done.")
             document = desk.document(session, ticket)
             regimes = [ticket.regime] if ticket.regime else list(document.regimes)
             found = find_ground(ground, regimes, Right(ticket.right))
@@ -167,7 +161,8 @@ class Answering:
         desk = self._desk
         with desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
-            _require_by_hand(ticket)
+            require_by_hand(ticket)
+            require_may_ask(desk, session, ticket)
             parts = read_parts(desk, session, ticket)
             refused = refused_lines(parts, (), ticket.language)
             ticket.outcome = {**ticket.outcome, "by_hand": said, "refused": refused}
@@ -192,6 +187,7 @@ class Answering:
             )
         with desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
+            require_may_ask(desk, session, ticket)
             if ticket.plan_id != view.plan.id:
                 raise Conflict(f"Request {ticket.ref} has a new plan.", remedy="Look at it first.")
             desk.move(session, ticket, State.NOTHING_FOUND, by=by, why=looked_by_hand.strip())
@@ -209,7 +205,9 @@ class Answering:
         with self._desk.database.read() as session:
             require_shown(self._desk, session, find_ticket(session, ref))
 
-    def _give_back(self, ref: str, state: State, why: str, *, kind: str = "state") -> None:
+    def _give_back(
+        self, ref: str, state: State, why: str, *, kind: str = "state", goes_on_at: datetime | None = None
+    ) -> None:
         with self._desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
             if State(ticket.state) is not State.RUNNING:
@@ -217,6 +215,8 @@ class Answering:
             if state is State.PARTLY_DONE and Right(ticket.right) not in READ_RIGHTS:
                 ticket.outcome = {**ticket.outcome, "so_far": so_far(self._view(ticket))}
             self._desk.move(session, ticket, state, by=SYSTEM, why=why, kind=kind)
+            if goes_on_at is not None:
+                schedule_later(session, ticket, goes_on_at, now=self._desk.clock.now())
 
     def _copy(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
         desk, view = self._desk, self._view(ticket)
@@ -224,7 +224,7 @@ class Answering:
             document, reader = desk.document(session, ticket), self._reader(session, ticket)
         if any(step.deed is StepDeed.ASK for step in view.plan.steps):
             asked = desk.plans.run(view.plan.id, actor=by, on_progress=on_progress)
-            _require_through(asked, PlanState.DONE, PlanState.PLANNED)
+            require_through(view.plan, asked, PlanState.DONE, PlanState.PLANNED)
             view = self._view(ticket)
         stays = stays_in(view.preview) if view.preview else ()
         beyond = [beyond_line(stay, reader) for stay in without_refused(stays)]
@@ -247,8 +247,10 @@ class Answering:
 
     def _delete(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
         desk, view = self._desk, self._view(ticket)
+        self._erasures.begin_plan(ticket, view.plan)
         result = desk.plans.run(view.plan.id, actor=by, on_progress=on_progress)
-        _require_through(result, PlanState.DONE)
+        self._erasures.note_run(ticket, view.plan, result)
+        require_through(view.plan, result, PlanState.DONE)
         with desk.database.read() as session:
             reader = self._reader(session, ticket)
         # As they were counted for the approval: once the account is gone, what stays cannot be found through it.
@@ -277,9 +279,9 @@ class Answering:
             )
 
     def _correct(self, ticket: TicketRow, by: str, on_progress: Progress | None) -> None:
-        desk = self._desk
-        result = desk.plans.run(self._view(ticket).plan.id, actor=by, on_progress=on_progress)
-        _require_through(result, PlanState.DONE)
+        desk, plan = self._desk, self._view(ticket).plan
+        result = desk.plans.run(plan.id, actor=by, on_progress=on_progress)
+        require_through(plan, result, PlanState.DONE)
         view = self._view(ticket)
         with desk.database.read() as session:
             reader = self._reader(session, ticket)
@@ -308,7 +310,7 @@ class Answering:
         stay = {step.id for view in views.values() for step in view.plan.steps if step.deed is StepDeed.ANONYMISE}
         earlier = [view.steps for one, view in views.items() if one != ticket.plan_id]
         for step in (one for steps_of in (*earlier, steps) for one in steps_of if one.step_id not in stay):
-            rows[step.collection] = rows.get(step.collection, 0) + step.rows
+            rows[step.collection] = rows.get(step.collection, 0) + count_gone(step)
         return rows
 
     def _running(self, session: Session, ref: str) -> TicketRow:
@@ -319,6 +321,7 @@ class Answering:
     def _close(self, session: Session, ticket: TicketRow, outcome: Mapping[str, Any], by: str) -> None:
         known = {name: value for name, value in ticket.outcome.items() if name != "so_far"}
         ticket.outcome = {**known, **outcome}
+        begin_telling(self._desk, session, ticket, plans_of(self._desk, ticket), by=by)
         self._desk.move(session, ticket, end_of(read_parts(self._desk, session, ticket)), by=by)
         self._desk.record(session, ticket, "request.outcome_told", by=by, private=dict(outcome))
 
@@ -354,27 +357,3 @@ class Answering:
             document=desk.document(session, ticket),
             translated=desk.words_of(session, ticket),
         )
-
-
-def _require_by_hand(ticket: TicketRow) -> None:
-    if Right(ticket.right) in CARRIED_OUT - ALSO_BY_HAND:
-        raise Conflict(
-            f"Request {ticket.ref} asks for {ticket.right}, which a plan carries out.", remedy="Make its plan."
-        )
-    require_move(ticket.ref, State(ticket.state), State.ANSWERED)
-    if ticket.identity_at is None:
-        raise Conflict(
-            f"The address of request {ticket.ref} is not shown to be the person's.",
-            remedy="They have a mail with a link; an answer goes there once its button is pressed.",
-        )
-
-
-def _require_through(result: RunResult, *states: PlanState) -> None:
-    """Raise unless the plan came to one of these states: OpenWork while people have not answered, or one of them refused
-    and no operator has decided; Unreachable for what is tried again."""
-    unfinished = [step for step in result.steps if step.state not in (StepState.DONE, StepState.LEFT)]
-    if result.state is PlanState.ASKED:
-        left = dict.fromkeys(one.collection for one in unfinished if one.state is not StepState.PLANNED)
-        raise OpenWork(", ".join(left))
-    if result.state not in states:
-        raise Unreachable("; ".join(f"{step.collection}: {step.error or 'not done yet'}" for step in unfinished))

@@ -1,17 +1,17 @@
 """What an answer says, each line from a clause or the data map: the sections of the letter for access and portability."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
-from core.catalogue import SOURCE, catalogue, mark
+from core.catalogue import SOURCE, catalogue, join_words, mark
 from core.words import long_day, records
 from dsr.complaints import Authority
 from dsr.outcome_lines import say_plainly
 from dsr.words import say_right
 from plans.plan import Gap
-from policies.clause_words import describe_clause, join, plain, said, titled
+from policies.clause_words import describe_clause, many, plain, said, say_region, titled
 from policies.clauses import (
     Clause,
     CollectsClause,
@@ -48,7 +48,9 @@ class HeldCollection:
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """The letter of answer as values, all in `language`; `sections` are what templates/documents/letter.html takes."""
+    """The letter of answer as values, all in `language`; `sections` are what templates/documents/letter.html takes.
+    `page_summary`: the summary as the page beside the letter says it; `complaint`: the way to complain under a law that
+    knows another than the authority and the court."""
 
     ref: str
     title: str
@@ -56,9 +58,11 @@ class Letter:
     written_on: date
     received_on: date
     summary: str
+    page_summary: str
     opening: str
     sections: tuple[Mapping[str, Any], ...]
     authority: Authority | None
+    complaint: str = ""
     language: str = SOURCE
 
     def variables(self) -> dict[str, Any]:
@@ -74,6 +78,7 @@ class Letter:
             "summary": self.summary,
             "sections": [dict(section) for section in self.sections],
             "authority": vars(self.authority) if self.authority else None,
+            "complaint": self.complaint,
             "language": self.language,
         }
 
@@ -89,15 +94,17 @@ def write_access_letter(
     received_on: date,
     written_on: date,
     authority: Authority | None,
+    complaint: str = "",
     language: str = SOURCE,
 ) -> Letter:
     """The letter that goes with a copy (Art. 15): the data, purposes, categories, recipients, periods, rights, source.
 
     `document`: the policy in `language`, where it is published in it. `left_out`: what the right does not cover (title,
     why), as portability (Art. 20) leaves some of it."""
-    return _Writer(language, document, right, held).write(
+    letter = _Writer(language, document, right, held).write(
         ref=ref, gaps=gaps, left_out=left_out, received_on=received_on, written_on=written_on, authority=authority
     )
+    return replace(letter, complaint=complaint)
 
 
 class _Writer:
@@ -133,7 +140,7 @@ class _Writer:
             self._left_out(left_out),
             self._gaps(gaps),
         ]
-        asked = say_right(self._right, self._language)
+        asked, places = say_right(self._right, self._language), sum(1 for one in self._held if one.rows)
         return Letter(
             ref=ref,
             title=self._say(mark("A copy of your data")),
@@ -141,7 +148,8 @@ class _Writer:
             written_on=written_on,
             received_on=received_on,
             opening=self._opening(rows, is_whole=not left_out) % {"request": asked},
-            summary=self._summary(rows, sum(1 for one in self._held if one.rows)),
+            summary=self._summary(rows, places, mark("The data is in the files beside this letter.")),
+            page_summary=self._summary(rows, places, mark("The data is on this page and in the files beside it.")),
             sections=tuple(section for section in sections if section),
             authority=authority,
             language=self._language,
@@ -177,15 +185,13 @@ class _Writer:
             )
         )
 
-    def _summary(self, rows: int, places: int) -> str:
+    def _summary(self, rows: int, places: int, where: str) -> str:
         found = catalogue(self._language).ngettext(
             "%(records)s in %(places)s place.", "%(records)s in %(places)s places.", places
         ) % {"records": records(rows, self._language), "places": str(places)}
         if self._right is Right.PORTABILITY and not rows:
-            where = self._say(mark("What is left out stands below, with the reason."))
-        else:
-            where = self._say(mark("The data is in the files beside this letter."))
-        return f"{found} {where}"
+            where = mark("What is left out stands below, with the reason.")
+        return f"{found} {self._say(where)}"
 
     def _what_we_hold(self) -> dict[str, Any]:
         if not self._held:
@@ -193,14 +199,22 @@ class _Writer:
         is_part = self._right is Right.PORTABILITY
         title = self._say(mark("What is in this copy")) if is_part else self._say(mark("What we hold"))
         rows = [
-            [one.title, join([plain(name) for name in sorted(one.categories)], self._language), one.rows]
+            [
+                one.title,
+                join_words([many(name, self._language) for name in sorted(one.categories)], self._language),
+                one.rows,
+            ]
             for one in self._held
+            if one.rows
         ]
         withheld = [self._field(field, one) for one in self._held if one.rows for field in one.withheld]
-        names = join(withheld, self._language)
-        note = self._say(mark("Held, and never sent back: %(names)s."), names=names) if withheld else ""
+        names = join_words(withheld, self._language)
+        notes = [self._say(mark("Held, and never sent back: %(names)s."), names=names)] if withheld else []
+        if nothing := [one.title for one in self._held if not one.rows]:
+            notes.append(self._say(mark("Nothing held: %(names)s."), names=join_words(nothing, self._language)))
         head = [self._say(mark("Where")), self._say(mark("What kind")), self._say(mark("Records"))]
-        return {"title": title, "table": {"head": head, "rows": rows, "num": [2]}, **({"note": note} if note else {})}
+        table = {"table": {"head": head, "rows": rows, "num": [2]}} if rows else {}
+        return {"title": title, **table, **({"note": " ".join(notes)} if notes else {})}
 
     def _field(self, name: str, held: HeldCollection) -> str:
         return self._say(mark("%(field)s in %(place)s"), field=name, place=held.title)
@@ -230,21 +244,15 @@ class _Writer:
         for one in self._document.of_kind(RecipientClause):
             if not set(one.of) & (self._categories | {COVERS_ALL}):
                 continue
-            words = f"{one.name}, {said(one.role, language)}: {join(one.why, language)}"
+            place = f" ({say_region(one.region, language)})" if one.region and one.region != home else ""
+            words = f"{one.name}{place}, {said(one.role, language)}: {join_words(one.why, language)}"
             if not one.region or one.region == home:
                 near.append(f"{words}.")
             elif one.safeguard:
                 under = said(one.safeguard, language)
-                abroad.append(
-                    self._say(
-                        mark("%(who)s, in %(region)s, under %(safeguard)s."),
-                        who=words,
-                        region=one.region,
-                        safeguard=under,
-                    )
-                )
+                abroad.append(self._say(mark("%(who)s, under %(safeguard)s."), who=words, safeguard=under))
             else:
-                abroad.append(self._say(mark("%(who)s, in %(region)s."), who=words, region=one.region))
+                abroad.append(f"{words}.")
         return [
             _section(self._say(mark("Who gets it")), near),
             _section(self._say(mark("Who gets it abroad, and under which safeguard")), abroad),
@@ -255,15 +263,15 @@ class _Writer:
         points = [
             self._say(
                 mark("%(what)s: from %(source)s."),
-                what=titled(one.category),
+                what=_capital(many(one.category, self._language)),
                 source=self._source(one.source),
             )
             for one in collected
             if one.source != "person"
         ]
-        ours = dict.fromkeys(plain(one.category) for one in collected if one.source == "person")
+        ours = dict.fromkeys(many(one.category, self._language) for one in collected if one.source == "person")
         if ours:
-            names = join(list(ours), self._language)
+            names = join_words(list(ours), self._language)
             points.insert(0, self._say(mark("From you, or from your use of the service: %(names)s."), names=names))
         return _section(self._say(mark("Where it comes from")), points)
 
@@ -309,6 +317,10 @@ def _controller(document: Document) -> dict[str, str]:
     controller = document.controller
     given = {"name": controller.name, "email": controller.email}
     return {**given, "address": controller.address} if controller.address else given
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _section(title: str, points: Sequence[str], note: str = "") -> dict[str, Any]:

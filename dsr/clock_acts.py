@@ -3,17 +3,18 @@
 The due date is never set: each act writes an event, and the date is reckoned from all of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy.orm import Session
 
 from core.clock import day_in
 from core.errors import BadInput, Conflict
 from core.words import full_day
+from dsr.answer_words import MAILS, Kind
 from dsr.clocks import (
     ASKED,
     EXTENDED,
@@ -100,12 +101,21 @@ class _Standing:
         return self.supposing(replace(self.found, extended_on=self.today, extended_to=until))
 
 
+class Texts(Protocol):
+    """Composes the text of a mail as operators may have changed it; see dsr/answer_drafts.py."""
+
+    def variables(
+        self, session: Session, ticket: TicketRow, kind: Kind, facts: Mapping[str, str]
+    ) -> dict[str, Any]: ...
+
+
 class Clocks:
     """The acts. Each is a use case with its own transaction; each is refused with what is allowed."""
 
-    def __init__(self, desk: Desk, messages: Messages) -> None:
+    def __init__(self, desk: Desk, messages: Messages, texts: Texts) -> None:
         self._desk = desk
         self._messages = messages
+        self._texts = texts
 
     def ask(self, ref: str, *, by: str, words: str, about: Question = Question.CLARIFICATION) -> bool:
         """Ask the person: the words stand on their page, a mail says that something does. Gives whether the clock stands
@@ -145,7 +155,10 @@ class Clocks:
             private = {"due": due.isoformat(), "law": law.id, "reason_mark": desk.mark(said)}
             desk.record(session, ticket, "request.extended", by=by, private=private)
             rule = cite(row.cite, ticket.language)
-            desk.mail(session, ticket, "request_extended", reason=said, rule=rule, **self._ends(session, ticket))
+            due_words = desk.due_words(ticket)
+            facts = {"rule": rule, "due": due_words}
+            text = self._texts.variables(session, ticket, Kind.EXTENDED, facts)
+            desk.mail(session, ticket, MAILS[Kind.EXTENDED], **{**text, "reason": said, "due": due_words})
             return due
 
     def ask_fee(self, ref: str, *, by: str, amount: str, reason: str) -> None:

@@ -8,8 +8,10 @@ from typing import Final
 
 from core.catalogue import SOURCE
 from core.clock import day_in
+from dsr.closed_clock import CHANNEL as CLOSED_ACCOUNT
+from dsr.closed_clock import reckon_closed
 from dsr.tables import TicketEventRow, TicketRow
-from policies.clauses import Right, RightClause
+from policies.clauses import ProcessorClause, Right, RightClause
 from policies.documents import Document
 from policies.reckoning import Fee, Pause, Reckoning, reckon
 from policies.regimes import Question, Regime, regime
@@ -22,6 +24,7 @@ QUESTION_ANSWERED: Final = "question_answered"
 EXTENDED: Final = "extended"
 FEE_ASKED, FEE_PAID = "fee_asked", "fee_paid"
 ACKNOWLEDGED: Final = "acknowledged"
+HELD_FOR_CUSTOMER: Final = "held_for_customer"
 # With the address the person gets the mail that we have their request.
 IDENTITY: Final = "identity"
 _ABOUT: Final[Mapping[str, Question]] = MappingProxyType({kind: about for about, kind in ASKED.items()})
@@ -31,13 +34,15 @@ _ABOUT: Final[Mapping[str, Question]] = MappingProxyType({kind: about for about,
 class ClockEvents:
     """What a ticket's events say to its clock. Days are in the controller's zone.
 
-    `extended_to`: until when, where the law sets no limit. `acknowledged_on`: when receipt was confirmed."""
+    `extended_to`: until when, where the law sets no limit. `acknowledged_on`: when receipt was confirmed. `customer`: the
+    clause of the customer whose data it is, so that the agreement with them says how soon."""
 
     pauses: tuple[Pause, ...] = ()
     fee: Fee | None = None
     extended_on: date | None = None
     extended_to: date | None = None
     acknowledged_on: date | None = None
+    customer: str = ""
 
     @property
     def question_on(self) -> date | None:
@@ -50,6 +55,7 @@ def read_clock_events(events: Sequence[TicketEventRow], zone: str) -> ClockEvent
     fee: Fee | None = None
     extended: TicketEventRow | None = None
     acknowledged: date | None = None
+    customer = ""
     for event in events:
         day = day_in(event.at, zone)
         if event.kind == FEE_ASKED:
@@ -60,12 +66,15 @@ def read_clock_events(events: Sequence[TicketEventRow], zone: str) -> ClockEvent
             extended = extended or event
         elif event.kind in (IDENTITY, ACKNOWLEDGED):
             acknowledged = acknowledged or day
+        elif event.kind == HELD_FOR_CUSTOMER:
+            customer = event.why
     return ClockEvents(
         pauses=_pauses(events, zone),
         fee=fee,
         extended_on=day_in(extended.at, zone) if extended else None,
         extended_to=extended.day if extended else None,
         acknowledged_on=acknowledged,
+        customer=customer,
     )
 
 
@@ -96,6 +105,8 @@ def reckon_ticket(
     a closed ticket on the day it was closed.
     `language` is that of the lines of the reckoning.
     """
+    if ticket.channel == CLOSED_ACCOUNT:  # nobody asked: what counts is what the policy says of closed accounts
+        return reckon_closed(document, ticket.received_at, language)
     found = read_clock_events(events, document.controller.timezone)
     return reckon_events(ticket, found, document, now=now, language=language)
 
@@ -110,12 +121,13 @@ def reckon_events(
 ) -> Reckoning:
     """The same from events that were read already, or that are only supposed."""
     controller, clause = document.controller, right_clause(ticket, document)
+    agreed = customer_clause(document, found.customer)
     if now and ticket.closed_at:  # what was open then stands still since
         now = min(now, ticket.closed_at)
     return reckon(
         regime=ticket.regime,
         right=Right(ticket.right),
-        within=clause.within if clause else None,
+        within=agreed.within if agreed else clause.within if clause else None,
         received=ticket.received_at,
         zone=controller.timezone,
         country=controller.country,
@@ -125,7 +137,7 @@ def reckon_events(
         fee=found.fee,
         extended_on=found.extended_on,
         extended_to=found.extended_to,
-        firm=clause.firm if clause else False,
+        firm=agreed is not None or (clause.firm if clause else False),
         candidates=document.regimes,
         today=day_in(now, controller.timezone) if now else None,
         language=language,
@@ -136,6 +148,11 @@ def right_clause(ticket: TicketRow, document: Document) -> RightClause | None:
     """What the policy promises for the right that a ticket asks for."""
     right = Right(ticket.right)
     return next((one for one in document.of_kind(RightClause) if one.right is right), None)
+
+
+def customer_clause(document: Document, clause_id: str) -> ProcessorClause | None:
+    """The clause of a customer that data is held for."""
+    return next((one for one in document.of_kind(ProcessorClause) if one.id == clause_id), None)
 
 
 def law_of(ticket: TicketRow, document: Document) -> Regime | None:

@@ -60,7 +60,8 @@ def authority_of(ticket: TicketRow, document: Document) -> Authority | None:
 def complaint_of(ticket: TicketRow, document: Document) -> str:
     """What a mail says of complaining under a law whose way is its own; '' where it is the authority and the court."""
     law = regime_for(ticket, document)
-    row = answer_rules()["complaints"].get(law)
+    is_last = Right(ticket.right) is Right.APPEAL
+    row = answer_rules()["after_appeal" if is_last else "complaints"].get(law)
     if row is None:
         return ""
     says = row["words"]
@@ -75,4 +76,5 @@ def extract_messages(*_of_babel: Any, **_options: Any) -> Iterator[tuple[int, No
     """The words of the rules for the catalogues, as babel.cfg asks for them."""
     rules = answer_rules()
     yield from ((1, None, words, []) for words in rules["closings"].values())
-    yield from ((1, None, row["words"], []) for row in rules["complaints"].values())
+    yield from ((1, None, words, []) for words in rules["follows"].values())
+    yield from ((1, None, row["words"], []) for name in ("complaints", "after_appeal") for row in rules[name].values())

@@ -1,7 +1,8 @@
 """Tickets among each other: several rights in one letter, requests that ask for the same, and whose work each is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -12,10 +13,12 @@ from core.errors import BadInput, Conflict
 from core.ids import new_id, new_reference
 from core.operators import Permission, load_operator
 from core.words import long_day
+from dsr.choices import begin_at_once
 from dsr.conversations_tables import TicketLinkRow
 from dsr.desk import PERSON, Desk, find_ticket
-from dsr.listing import line_of, state_name
+from dsr.listing import line_of
 from dsr.proof_standing import lacks_beyond_address
+from dsr.stands import Stand, read_stands
 from dsr.states import ENDS, State
 from dsr.tables import ConversationRow, TicketRow
 from dsr.typed import check_right
@@ -92,7 +95,7 @@ class Conversations:
                     raise Conflict(
                         f"Request {other.ref} asks for {asked.value} in the same letter.", remedy="Work on that one."
                     )
-            fresh = _split_off(session, ticket, asked)
+            fresh = open_beside(session, ticket, asked)
             desk.note_event(session, fresh, "opened", by=by)
             desk.note_event(session, fresh, "split_from", by=by, why=ticket.ref)
             desk.record(session, fresh, "request.received", by=by, private={"split_from": ticket.ref})
@@ -115,11 +118,7 @@ class Conversations:
                 )
             if _find_link(session, one, other) is not None:
                 raise Conflict(f"Requests {one.ref} and {other.ref} are linked.", remedy="Nothing is left to do.")
-            for this, that in ((one, other), (other, one)):
-                row = TicketLinkRow(
-                    id=new_id("lnk"), ticket_id=this.id, other_ref=that.ref, at=self._desk.clock.now(), by=by
-                )
-                session.add(row)
+            add_link(self._desk, session, one, other, by=by)
             self._note_both(session, one, other, "linked", by)
 
     def unlink(self, ref: str, other_ref: str, *, by: str) -> None:
@@ -162,12 +161,13 @@ class Conversations:
             linked = _by_due(session, TicketRow.ref.in_(names)) if names else []
             taken = {ticket.id, *(one.id for one in (*letter, *linked))}
             address = [one for one in _of_address(session, ticket) if one.id not in taken]
+            stands = read_stands(session, (*letter, *linked, *address))
             open_rights = {one.right for one in (ticket, *letter) if State(one.state) not in ENDS}
             return Neighbours(
-                letter=tuple(_neighbour(one) for one in letter),
-                linked=tuple(_neighbour(one) for one in linked),
+                letter=tuple(_neighbour(one, stands) for one in letter),
+                linked=tuple(_neighbour(one, stands) for one in linked),
                 gone=tuple(sorted(names - {one.ref for one in linked})),
-                address=tuple(_neighbour(one) for one in address),
+                address=tuple(_neighbour(one, stands) for one in address),
                 rights=tuple(one for one in Right if one.value not in open_rights),
                 assigned_to=ticket.assigned_to,
             )
@@ -188,6 +188,13 @@ class Conversations:
             self._desk.record(session, this, f"request.{kind}", by=by, private={"other": that.ref})
 
 
+def add_link(desk: Desk, session: Session, one: TicketRow, other: TicketRow, *, by: str) -> None:
+    """Link two tickets, each with the other."""
+    for this, that in ((one, other), (other, one)):
+        row = TicketLinkRow(id=new_id("lnk"), ticket_id=this.id, other_ref=that.ref, at=desk.clock.now(), by=by)
+        session.add(row)
+
+
 def share_proof(desk: Desk, session: Session, ticket: TicketRow) -> None:
     """What proves the address for one right of a letter proves it for the others; their clocks take it in, and each is
     told that it is received."""
@@ -201,7 +208,10 @@ def share_proof(desk: Desk, session: Session, ticket: TicketRow) -> None:
 
 
 def tell_received(desk: Desk, session: Session, ticket: TicketRow) -> None:
-    """Queue the mail that says that a request is received, from when it counts and by when it is answered."""
+    """Queue the mail that says that a request is received, from when it counts and by when it is answered; what Kept carries
+    out by itself begins instead, and its answer says that it is done."""
+    if begin_at_once(desk, session, ticket):
+        return
     zone = desk.document(session, ticket).controller.timezone
     desk.mail(
         session,
@@ -231,7 +241,16 @@ def new_conversation(desk: Desk, session: Session) -> str:
     return row.id
 
 
-def _split_off(session: Session, ticket: TicketRow, right: Right) -> TicketRow:
+def open_beside(
+    session: Session,
+    ticket: TicketRow,
+    right: Right,
+    *,
+    received_at: datetime | None = None,
+    version: int | None = None,
+) -> TicketRow:
+    """A ticket for another right of the same exchange, with what was said and shown for the first. `received_at` and
+    `version`: where it is asked for later than that."""
     fresh = TicketRow(
         id=new_id("tkt"),
         ref=new_reference(),
@@ -239,11 +258,11 @@ def _split_off(session: Session, ticket: TicketRow, right: Right) -> TicketRow:
         right=right.value,
         regime=ticket.regime,
         channel=ticket.channel,
-        received_at=ticket.received_at,
+        received_at=received_at or ticket.received_at,
         identity_at=ticket.identity_at,
         due_on=None,
         state=State.RECEIVED.value,
-        version=ticket.version,
+        version=version or ticket.version,
         contact=ticket.contact,
         language=ticket.language,
         country=ticket.country,
@@ -292,14 +311,14 @@ def _find_link(session: Session, one: TicketRow, other: TicketRow) -> TicketLink
     return session.execute(wanted).scalar_one_or_none()
 
 
-def _neighbour(row: TicketRow) -> Neighbour:
-    line = line_of(row)
+def _neighbour(row: TicketRow, stands: Mapping[str, Stand]) -> Neighbour:
+    line = line_of(row, stands.get(row.id))
     return Neighbour(
         ref=row.ref,
         right=line.right,
         right_name=RIGHT_NAMES[line.right],
         state=line.state,
-        state_name=state_name(row),
+        state_name=line.state_name,
         due_on=row.due_on,
         is_closed=line.is_closed,
         is_test=row.is_test,

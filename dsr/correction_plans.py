@@ -46,7 +46,7 @@ def wanted_corrections(session: Session, ticket: TicketRow) -> dict[str, Any]:
             f"{what} decided for request {ticket.ref}.", remedy="Say where each stands, or decline it with the reason."
         )
     given = [
-        Correction(collection=row.collection, field=row.field, value=row.value.reveal())
+        Correction(collection=row.collection, field=row.field, value=row.value.reveal() or None)
         for row in rows
         if row.collection and row.field
     ]

@@ -12,11 +12,11 @@ from core.personal import Personal
 from dsr.conversations_tables import RefusedPartRow
 from dsr.correction_plans import CHANGEABLE, WANTED, seal_wanted, standing_corrections, wanted_corrections
 from dsr.correction_tables import CorrectionChangeRow
-from dsr.correction_words import OfferedField, about_of, offer_fields, say_about, suggest
+from dsr.correction_words import FixedField, OfferedField, about_of, fixed_fields, offer_fields, say_about, suggest
 from dsr.desk import PERSON, Desk, find_ticket
 from dsr.states import State
 from dsr.tables import TicketRow
-from plans.correction_changes import correctable_fields
+from plans.correction_changes import correctable_fields, known_fields
 from policies.clauses import Right
 
 
@@ -35,6 +35,11 @@ class CorrectionLine:
     suggested: str
     declined: str
     decided_by: str | None
+
+    @property
+    def is_emptied(self) -> bool:
+        """Whether nothing is right: the field is to say nothing."""
+        return not self.value
 
     @property
     def is_decided(self) -> bool:
@@ -80,6 +85,7 @@ class CorrectionView:
     changes: tuple[ChangeLine, ...]
     places: tuple[PlaceChoice, ...]
     offered: tuple[OfferedField, ...]
+    fixed: tuple[FixedField, ...]
     may_change: bool
     stale: bool
 
@@ -94,6 +100,7 @@ class PersonCorrections:
 
     lines: tuple[CorrectionLine, ...]
     offered: tuple[OfferedField, ...]
+    fixed: tuple[FixedField, ...]
     may_change: bool
 
 
@@ -112,6 +119,7 @@ def read_corrections(desk: Desk, ref: str) -> CorrectionView:
         changes=changes,
         places=tuple(PlaceChoice(name=one.name, word=_fact(about_of(one))) for one in fields),
         offered=offer_fields(fields, SOURCE),
+        fixed=fixed_fields(known_fields(desk.plans.datamap), SOURCE),
         may_change=State(ticket.state) in CHANGEABLE,
         stale=stale,
     )
@@ -124,6 +132,7 @@ def read_for_person(desk: Desk, session: Session, ticket: TicketRow) -> PersonCo
     return PersonCorrections(
         lines=_lines(desk, session, ticket, ticket.language),
         offered=offer_fields(correctable_fields(desk.plans.datamap), ticket.language),
+        fixed=fixed_fields(known_fields(desk.plans.datamap), ticket.language),
         may_change=State(ticket.state) in CHANGEABLE,
     )
 

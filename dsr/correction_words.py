@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.catalogue import catalogue, mark
-from plans.correction_changes import Correctable
+from plans.correction_changes import NO_PROGRAM, Correctable
 from policies.clause_words import titled
 
 OTHER: Final = ""
@@ -48,6 +48,25 @@ class OfferedField:
     word: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class FixedField:
+    """One fact that no correction can change here, and why, in words for the person."""
+
+    about: str
+    word: str
+    why: str
+
+
+# Why a field cannot be changed, as plans say it, and as a person reads it.
+_WHY_FIXED: Final[dict[str, str]] = {
+    "is a key": mark("other records are found by it"),
+    "is what other collections refer to": mark("other records are found by it"),
+    "is a time that clauses count from": mark("it decides how long records are kept"),
+    "is made by its store from other fields": mark("it is made from other entries, which you can have put right"),
+    NO_PROGRAM: mark("no program can change it where it stands"),
+}
+
+
 def about_of(field: Correctable) -> str:
     """What a person would call a field by: its Fideslang key, else that of its kind of identifier; '' for no fact."""
     key = field.key or _KINDS.get(field.kind, "")
@@ -62,8 +81,26 @@ def say_about(about: str, language: str) -> str:
 
 def offer_fields(fields: Sequence[Correctable], language: str) -> tuple[OfferedField, ...]:
     """What a person may choose from, each once, and something else at the end."""
-    keys = dict.fromkeys(about for one in fields if (about := about_of(one)))
+    keys = dict.fromkeys(about for one in fields if not one.fixed and (about := about_of(one)))
     return tuple(OfferedField(about=key, word=say_about(key, language)) for key in (*keys, OTHER))
+
+
+def fixed_fields(fields: Sequence[Correctable], language: str) -> tuple[FixedField, ...]:
+    """The facts that no correction can change anywhere here, each once, with the reason."""
+    free = {about_of(one) for one in fields if not one.fixed}
+    fixed = {
+        about: one.fixed for one in reversed(fields) if one.fixed and (about := about_of(one)) not in (*free, OTHER)
+    }
+    words = catalogue(language)
+    return tuple(
+        FixedField(about=about, word=say_about(about, language), why=words.gettext(_WHY_FIXED.get(why, why)))
+        for about, why in sorted(fixed.items())
+    )
+
+
+def may_be_empty(about: str, fields: Sequence[Correctable]) -> bool:
+    """Whether a fact may say nothing in some place where it can be changed."""
+    return any(one.may_be_empty for one in fields if not one.fixed and about_of(one) == about)
 
 
 def suggest(about: str, fields: Sequence[Correctable]) -> str:

@@ -2,7 +2,7 @@
 
 Nothing here writes to a store. A value is a person's: it stands in no event, no ledger entry and no address."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from dsr.conversations_tables import RefusedPartRow
 from dsr.correction_plans import CHANGEABLE, refused_ids, standing_corrections
 from dsr.correction_tables import LONGEST_VALUE, CorrectionChangeRow, CorrectionRow
 from dsr.correction_views import CorrectionView, PersonCorrections, read_corrections, read_for_person
-from dsr.correction_words import OTHER, offer_fields, say_about
+from dsr.correction_words import OTHER, may_be_empty, offer_fields, say_about
 from dsr.desk import PERSON, Desk, find_ticket
 from dsr.grounds import find_ground
 from dsr.person_page import PersonPages
@@ -23,7 +23,7 @@ from dsr.states import State
 from dsr.tables import TicketRow
 from dsr.typed import check_email
 from plans.build_correction import Correction, check_place
-from plans.correction_changes import correctable_fields
+from plans.correction_changes import Correctable, correctable_fields
 from policies.clauses import Right
 
 MOST: Final = 20
@@ -56,15 +56,16 @@ class Corrections:
 
     # -- saying what is wrong
 
-    def propose_as_person(self, ref: str, grant: str, *, about: str, value: str) -> None:
-        """The person says what is right. Raises NotFound without a grant, WrongValue, Conflict once the work has begun."""
+    def propose_as_person(self, ref: str, grant: str, *, about: str, value: str, empty: bool = False) -> None:
+        """The person says what is right, or, with `empty`, that nothing is. Raises NotFound without a grant, WrongValue,
+        Conflict once the work has begun."""
         with self._desk.database.begin() as session:
             ticket = self._pages.require_grant(session, ref, grant, lock=True)
             if about not in {one.about for one in self._offered(ticket)}:
                 raise WrongValue(mark("Choose what is wrong."))
-            self._add(session, ticket, about, value, by=PERSON)
+            self._add(session, ticket, about, value, by=PERSON, empty=empty)
 
-    def propose(self, ref: str, *, about: str, value: str, by: str) -> str:
+    def propose(self, ref: str, *, about: str, value: str, by: str, empty: bool = False) -> str:
         """An operator writes down what a person said is right, in a letter or on the phone; gives its id."""
         with self._desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
@@ -74,7 +75,7 @@ class Corrections:
                     f"'{about}' is nothing that can be put right here.",
                     remedy=f"Use one of: {known or 'none'}; or nothing, for something else.",
                 )
-            return self._add(session, ticket, about, value, by=by)
+            return self._add(session, ticket, about, value, by=by, empty=empty)
 
     def take_back(self, ref: str, grant: str, correction_id: str) -> None:
         """The person takes back what nobody has decided yet. Raises NotFound, Conflict."""
@@ -96,7 +97,7 @@ class Corrections:
         if not collection or not field:
             raise BadInput("It is not said where it stands.", remedy="Name COLLECTION.FIELD.")
         with desk.database.read() as session:
-            value = self._find(session, find_ticket(session, ref), correction_id).value.reveal()
+            value = self._find(session, find_ticket(session, ref), correction_id).value.reveal() or None
         # No transaction is open while the store says what it takes.
         check_place(Correction(collection=collection, field=field, value=value), desk.plans.datamap)
         with desk.database.begin() as session:
@@ -162,10 +163,15 @@ class Corrections:
     # -- what they share
 
     def _offered(self, ticket: TicketRow) -> tuple[Any, ...]:
-        return offer_fields(correctable_fields(self._desk.plans.datamap), ticket.language)
+        return offer_fields(self._fields(), ticket.language)
 
-    def _add(self, session: Session, ticket: TicketRow, about: str, value: str, *, by: str) -> str:
+    def _fields(self) -> tuple[Correctable, ...]:
+        return correctable_fields(self._desk.plans.datamap)
+
+    def _add(self, session: Session, ticket: TicketRow, about: str, value: str, *, by: str, empty: bool) -> str:
         _require_changeable(ticket)
+        if empty:
+            _require_may_be_empty(about, self._fields())
         if len(standing_corrections(session, ticket)) >= MOST:
             raise TooMuch(
                 mark("That is as much as one request takes."), remedy=mark("Send another request for the rest.")
@@ -176,7 +182,7 @@ class Corrections:
             at=self._desk.clock.now(),
             by=by,
             about=about,
-            value=Personal(check_value(about, value)),
+            value=Personal("" if empty else check_value(about, value)),
         )
         session.add(row)
         session.flush()
@@ -221,6 +227,16 @@ def check_value(about: str, value: str) -> str:
         if problems:
             raise WrongValue(problems["email"])
     return text
+
+
+def _require_may_be_empty(about: str, fields: Sequence[Correctable]) -> None:
+    if about == OTHER:
+        raise WrongValue(mark("Say in words what should go."))
+    if not may_be_empty(about, fields):
+        raise WrongValue(
+            mark("This cannot be emptied: where it stands, something has to be."),
+            remedy=mark("Say what is right instead."),
+        )
 
 
 def _words(text: str, what: str) -> str:

@@ -11,18 +11,24 @@ from sqlalchemy.orm import Session
 
 from core.canonical import Json, keyed_digest
 from core.catalogue import SOURCE
-from core.clock import Clock
+from core.clock import Clock, day_in
 from core.database import Database
 from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.keys import derive_key
-from core.settings import RequestSettings
+from core.personal import Personal
+from core.settings import ErasureSettings, RequestSettings
 from core.words import long_day
+from dsr.asker_routes import addresses_for, closing_mail
+from dsr.asker_tables import end_asking
 from dsr.clocks import reckon_ticket
+from dsr.conversations_tables import RefusedPartRow
+from dsr.letters import keep_letter
 from dsr.limits import DEFAULT_LIMITS, Counters, Limits
 from dsr.proof_tables import end_proof
 from dsr.states import ENDS, State, require_move
 from dsr.tables import MessageRow, TicketEventRow, TicketRow
+from dsr.tallies import count_days
 from dsr.words import say_right
 from ledger.log import Ledger
 from plans.closing import close_plans
@@ -50,6 +56,31 @@ class QueueMail(Protocol):
     ) -> str: ...
 
 
+class Suppress(Protocol):
+    """Writes down who opted out of what, and tells it again: `sale_sharing`, `marketing`, `sensitive` or `all_mail`."""
+
+    def add(
+        self, session: Session, *, kind: str, value: Personal, purpose: str, source: str, ref: str | None = None
+    ) -> bool: ...
+
+    def holds(self, session: Session, *, kind: str, value: Personal, purpose: str) -> bool: ...
+
+
+class NoSuppressions:
+    """Where no list of opt-outs is wired: whoever wants to keep one is refused, and nothing is lost unnoticed."""
+
+    def add(
+        self, session: Session, *, kind: str, value: Personal, purpose: str, source: str, ref: str | None = None
+    ) -> bool:
+        raise self._refused()
+
+    def holds(self, session: Session, *, kind: str, value: Personal, purpose: str) -> bool:
+        raise self._refused()
+
+    def _refused(self) -> Conflict:
+        return Conflict("This installation has no list of opt-outs.", remedy="Hand one to the desk where it is wired.")
+
+
 class TextRenderer(Protocol):
     """Renders one template under `templates/`."""
 
@@ -59,8 +90,8 @@ class TextRenderer(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Desk:
     """The services of this room. `render_pdf` turns HTML into PDF; `packages` is the folder of sealed packages.
-    `languages`: those that the pages are offered in. `settings`: the section `requests` of kept.yaml; `alerts`: who hears of
-    what goes wrong where no operator can be reminded."""
+    `languages`: those that the pages are offered in. `settings`: the section `requests` of kept.yaml, `erasures` the one of
+    that name; `alerts`: who hears of what goes wrong where no operator can be reminded."""
 
     database: Database
     clock: Clock
@@ -76,7 +107,9 @@ class Desk:
     limits: Limits = DEFAULT_LIMITS
     languages: Sequence[str] = (SOURCE,)
     settings: RequestSettings = field(default_factory=RequestSettings)
+    erasures: ErasureSettings = field(default_factory=ErasureSettings)
     alerts: Sequence[str] = ()
+    suppressions: Suppress = field(default_factory=NoSuppressions)
 
     @property
     def counters(self) -> Counters:
@@ -115,9 +148,29 @@ class Desk:
         )
         if after in ENDS:  # whoever was asked to do something for it need not any more
             ticket.closed_at, ticket.ended_as = self.clock.now(), "test" if ticket.is_test else after.value
+            self._tally(session, ticket)
             close_plans(session, f"ticket:{ticket.ref}", self.clock.now())
             end_proof(session, ticket.id)
+            self._end_asking(session, ticket)
             self.plans.tasks.withdraw(session, f"ticket:{ticket.ref}", by=by, why=f"The request is {after.value}.")
+
+    def _end_asking(self, session: Session, ticket: TicketRow) -> None:
+        # Whoever asked for somebody else hears that it is over, and what they showed for it is deleted.
+        closing = closing_mail(session, ticket)
+        if closing:
+            self.mail(session, ticket, closing[0], to=closing[1])
+        end_asking(session, ticket)
+
+    def _tally(self, session: Session, ticket: TicketRow) -> None:
+        """The numbers that are left of a ticket once its time is over."""
+        now, zone = self.clock.now(), self.document(session, ticket).controller.timezone
+        late = ticket.due_on is not None and day_in(now, zone) > ticket.due_on
+        count_days(ticket, received_at=ticket.received_at, closed_at=now, late=late, zone=zone)
+        if ticket.state == State.REFUSED:
+            ticket.ground = ticket.outcome.get("ground")
+        elif ticket.state == State.PARTLY_REFUSED:
+            wanted = sa.select(RefusedPartRow.ground).where(RefusedPartRow.ticket_id == ticket.id)
+            ticket.ground = session.execute(wanted.order_by(RefusedPartRow.at).limit(1)).scalar_one_or_none()
 
     def note_event(
         self, session: Session, ticket: TicketRow, kind: str, *, by: str, why: str = "", day: date | None = None
@@ -166,7 +219,9 @@ class Desk:
         self.ledger.record(session, kind=kind, actor=by, refs=refs, private={**mark, **private})
 
     def mail(self, session: Session, ticket: TicketRow, event: str, *, to: str = "", **variables: Json) -> None:
-        """Queue a mail to the contact of a ticket, or to another address, and list it in the conversation."""
+        """Queue a mail to the contact of a ticket, to whoever asks for them (see asker_routes) or to `to`, and list it in the
+        conversation. For who has no address of mail it is kept as a letter; for who gave none at all, as with a closed
+        account, nothing goes out."""
         document = self.document(session, ticket)
         given = {
             "controller": {"name": document.controller.name, "email": document.controller.email},
@@ -176,10 +231,15 @@ class Desk:
             **variables,
         }
         now = self.clock.now()
-        mail_id = self.queue_mail(
-            session, event=event, to=to or ticket.contact.reveal(), variables=given, now=now, language=ticket.language
-        )
-        self.write(session, ticket, direction="out", author=SYSTEM, body=event, mail_id=mail_id)
+        for address in (to,) if to else addresses_for(session, ticket, event):
+            if not address:
+                if keep_letter(session, self.renderer, ticket, event, given, now):
+                    self.note_event(session, ticket, "letter_made", by=SYSTEM, why=event)
+                continue
+            mail_id = self.queue_mail(
+                session, event=event, to=address, variables=given, now=now, language=ticket.language
+            )
+            self.write(session, ticket, direction="out", author=SYSTEM, body=event, mail_id=mail_id)
 
     def write(
         self, session: Session, ticket: TicketRow, *, direction: str, author: str, body: str, mail_id: str | None = None

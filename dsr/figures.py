@@ -16,7 +16,7 @@ from policies.clauses import Right
 
 # What a test ticket is said to have ended as, whatever it came to.
 TEST = "test"
-ANSWERS = (State.ANSWERED, State.PARTLY_REFUSED, State.REFUSED, State.NOTHING_FOUND)
+ANSWERS = (State.ANSWERED, State.PARTLY_REFUSED, State.REFUSED, State.NOTHING_FOUND, State.FORWARDED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,22 +5,26 @@ Nothing here looks into a store, so a form takes the same time and gives the sam
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from core.catalogue import mark, short_code
-from core.clock import day_in, require_utc
-from core.errors import BadInput, Conflict, NotFound, TooMuch
-from core.ids import new_id, new_reference
-from core.one_time import OneTimeToken, issue_token, look_up_token, spend_token
+from core.catalogue import mark
+from core.clock import day_in
+from core.errors import BadInput, NotFound, TooMuch
+from core.one_time import OneTimeToken, look_up_token, spend_token
 from core.personal import Personal
-from core.words import long_day
-from dsr.conversations import new_conversation, share_proof, tell_received
+from dsr.asker_pages import note_same_address
+from dsr.asker_tables import is_known_asker
+from dsr.askers import ASKS_FOR, THEMSELVES, Askers, SaidAsker, check_asker
+from dsr.choices import NOTHING_SAID, Choice, SaidChoice, begin_at_once, check_choice, note_choice, takes_no_proof
+from dsr.conversations import share_proof, tell_received
 from dsr.desk import PERSON, Desk, find_ticket
+from dsr.how import HOW
+from dsr.opening import CONFIRM, CONFIRM_LASTS, Asked, mail_link, open_ticket, require_version
 from dsr.proof_changes import watch
 from dsr.proof_standing import lacks_beyond_address
 from dsr.states import State
@@ -29,22 +33,11 @@ from dsr.typed import check_email, check_place, check_right
 from policies.clauses import Right, RightClause
 from policies.documents import Document
 from policies.regimes import regime_of_place
-from policies.versions import Version
 
 log = structlog.get_logger()
-CONFIRM: Final = "request_confirm"
-CONFIRM_LASTS: Final = timedelta(days=3)
-# An operator's letter may have come by post: the person has longer to find the mail.
-CONFIRM_LASTS_BY_HAND: Final = timedelta(days=14)
-OLDEST_BY_HAND: Final = timedelta(days=3_653)
 MOST_DETAILS_BYTES: Final = 10_000
 TOO_LONG: Final = mark("This is longer than 10 kB. Say it in fewer words.")
 TOO_MANY: Final = mark("Nothing was sent. Try again in an hour.")
-# What Kept carries out from plan to answer; the form offers these, where the policy gives them.
-CARRIED_OUT: Final = frozenset({Right.ACCESS, Right.PORTABILITY, Right.CORRECTION, Right.DELETION})
-# What can also be done in the application itself, and is then told in an operator's words.
-ALSO_BY_HAND: Final = frozenset({Right.CORRECTION})
-CHANNELS: Final = frozenset({"form", "mail", "letter", "phone", "chat", "api"})
 
 
 class FormRefused(BadInput):
@@ -76,26 +69,12 @@ class ConfirmView:
     asks_for_more: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """What came in, checked."""
-
-    email: str
-    right: Right
-    country: str | None = None
-    subdivision: str | None = None
-    details: str = ""
-    language: str = "en"
-    channel: str = "form"
-    received_at: datetime
-    is_test: bool = False
-
-
 class Intake:
     """Takes requests in."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._askers = Askers(desk)
 
     def offered_rights(self) -> tuple[OfferedRight, ...]:
         """What the form offers: the rights of the policy in force that Kept carries out."""
@@ -113,17 +92,20 @@ class Intake:
         details: str = "",
         source: str,
         language: str = "en",
-    ) -> None:
-        """Take the form: an unconfirmed ticket and a mail with a link, or, for an address over its limit, neither; the
-        page is the same.
+        asker: SaidAsker = THEMSELVES,
+        chosen: SaidChoice = NOTHING_SAID,
+    ) -> bool:
+        """Take the form; gives whether a link has to be pressed now. An unconfirmed ticket and a mail with a link, or, for an address over its limit, neither; the
+        page is the same. What the law wants done for whoever asks is done at once, without a link.
 
-        `source` is the network address it came from; it is counted and not kept. Raises FormRefused, and TooMuch for a
+        `asker`: who asks, where it is not the person; then the asker gets the link, and the person a mail of their own once
+        it was pressed. `source` is the network address it came from; it is counted and not kept. Raises FormRefused, and TooMuch for a
         source, or a time, with very many forms: that tells nothing about an address, and no mail is claimed.
         """
         desk, now = self._desk, self._desk.clock.now()
         with desk.database.begin() as session:
-            version = _require_version(desk, session, now)
-            asked = _check_form(
+            version = require_version(desk, session, now)
+            asked, choice = _check_form(
                 version.document,
                 email=email,
                 right=right,
@@ -132,68 +114,22 @@ class Intake:
                 details=details,
                 language=language,
                 now=now,
+                asker=asker,
+                chosen=chosen,
             )
-            if not self._may_mail(session, asked.email, source, now):
-                return
-            ticket = _open(desk, session, asked, version, State.UNCONFIRMED, by=PERSON)
-            self._mail_link(session, ticket, CONFIRM_LASTS)
-
-    def open_by_hand(
-        self,
-        *,
-        email: str,
-        right: str,
-        received_at: datetime,
-        channel: str,
-        by: str,
-        note: str = "",
-        country: str = "",
-        subdivision: str = "",
-        is_test: bool = False,
-    ) -> str:
-        """Open a ticket for a request that came another way; gives its reference. Its clock runs from `received_at`.
-
-        The address is not shown to be the person's by that: a mail with a link goes there, and until its button is
-        pressed the ticket can be refused or noted on, but not planned.
-        """
-        desk, now = self._desk, self._desk.clock.now()
-        received = require_utc(received_at)
-        if received > now:
-            raise BadInput("The request is received in the future.", remedy="Give the day it came in.")
-        if received < now - OLDEST_BY_HAND:
-            raise BadInput("The request is received more than ten years ago.", remedy="Give the day it came in.")
-        if channel not in CHANNELS - {"form"}:
-            raise BadInput(f"'{channel}' is no channel.", remedy="Use mail, letter, phone or chat.")
-        with desk.database.begin() as session:
-            version = _require_version(desk, session, now)
-            problems: dict[str, str] = {}
-            asked = _Asked(
-                email=check_email(email, problems),
-                right=check_right(right, frozenset(Right), problems),
-                country=check_place(country, 2, "country", problems),
-                subdivision=check_place(subdivision, 3, "subdivision", problems),
-                # Nobody has said which they read: the policy's own.
-                language=short_code(version.document.language),
-                channel=channel,
-                received_at=received,
-                is_test=is_test,
-            )
-            if problems:
-                raise FormRefused(problems)
-            ticket = _open(desk, session, asked, version, State.RECEIVED, by=by)
-            if note.strip():
-                desk.write(session, ticket, direction="note", author=by, body=note.strip())
-            self._mail_link(session, ticket, CONFIRM_LASTS_BY_HAND)
-            return ticket.ref
-
-    def ask_again(self, ref: str, *, by: str) -> None:
-        """Send the link that proves the address once more; earlier ones stay good until their time is over."""
-        with self._desk.database.begin() as session:
-            ticket = find_ticket(session, ref, lock=True)
-            if ticket.identity_at is not None:
-                raise Conflict(f"The address of request {ref} is shown already.", remedy="Nothing is left to do.")
-            self._mail_link(session, ticket, CONFIRM_LASTS_BY_HAND)
-            self._desk.note_event(session, ticket, "asked_again", by=by)
+            waits = not asker.is_person or not self._is_for_all(asked, version.document)
+            if not self._may_mail(session, asked.email, source, now) or not self._may_ask(session, asker, now):
+                return waits
+            state = State.UNCONFIRMED if waits else State.RECEIVED
+            ticket = open_ticket(desk, session, asked, version, state, by=PERSON)
+            note_choice(desk, session, ticket, choice)
+            if not waits:
+                begin_at_once(desk, session, ticket)
+                return waits
+            if asker.is_person or asker.contact.strip().lower() == asked.email.lower():
+                mail_link(desk, session, ticket, CONFIRM_LASTS)
+            self._askers.declare(session, ticket, kind=asker.kind, name=asker.name, contact=asker.contact)
+            return waits
 
     def look_at_confirm(self, token: str) -> ConfirmView:
         """What the page of a link shows; changes nothing. Raises NotFound for a link that is used, over or unknown."""
@@ -230,6 +166,7 @@ class Intake:
             if ticket.identity_at is not None or State(ticket.state) not in (State.UNCONFIRMED, State.RECEIVED):
                 raise _gone()
             ticket.identity_at = now
+            note_same_address(session, ticket, now)
             if State(ticket.state) is State.UNCONFIRMED:
                 desk.move(session, ticket, State.RECEIVED, by=PERSON, kind="identity")
             else:
@@ -238,6 +175,7 @@ class Intake:
             tell_received(desk, session, ticket)
             share_proof(desk, session, ticket)
             watch(desk, session, ticket)
+            self._askers.settle(session, ticket, by=PERSON)
             return ticket.ref
 
     def expire(self) -> int:
@@ -254,19 +192,11 @@ class Intake:
             desk.counters.sweep(session, now)
             return len(tickets)
 
-    def _mail_link(self, session: Session, ticket: TicketRow, lasts: timedelta) -> None:
-        desk, now = self._desk, self._desk.clock.now()
-        token = issue_token(session, purpose=CONFIRM, subject=ticket.id, now=now, lasts=lasts)
-        zone = desk.document(session, ticket).controller.timezone
-        desk.mail(
-            session,
-            ticket,
-            CONFIRM,
-            link=desk.address(f"/requests/confirm/{token}", ticket),
-            expires=long_day(day_in(now + lasts, zone), ticket.language),
-            asked_at=long_day(day_in(ticket.received_at, zone), ticket.language),
-            due=desk.due_words(ticket),
-        )
+    @staticmethod
+    def _is_for_all(asked: Asked, document: Document) -> bool:
+        """Whether the law wants it done for whoever asks, so that nothing is proven by a link."""
+        regime = regime_of_place(asked.country, asked.subdivision, document.regimes)
+        return takes_no_proof(regime, document.regimes, asked.right)
 
     def _may_mail(self, session: Session, email: str, source: str, now: datetime) -> bool:
         # In this order, and no further once one is passed: nobody uses up what is there for all by what is refused.
@@ -281,6 +211,17 @@ class Intake:
             log.warning("requests.form_limited", limit="form.all")
             raise TooMuch(mark("Very many requests come in just now."), remedy=TOO_MANY)
         return True
+
+    def _may_ask(self, session: Session, asker: SaidAsker, now: datetime) -> bool:
+        # An agent asks for many people; an address that nobody has shown to be an asker's is nobody's to write to often.
+        if asker.is_person:
+            return True
+        address, limits = asker.contact.strip().lower(), self._desk.limits
+        limit = limits.form_per_asker if is_known_asker(session, address) else limits.form_per_address
+        if self._desk.counters.take(session, "form.asker", address, limit, now):
+            return True
+        log.warning("requests.form_limited", limit="form.asker")
+        return False
 
     def _may_confirm(self, source: str, now: datetime) -> bool:
         # In a transaction of its own: a try counts although the confirming is rolled back.
@@ -297,54 +238,17 @@ class Intake:
         return ticket
 
 
-def _open(desk: Desk, session: Session, asked: _Asked, version: Version, state: State, *, by: str) -> TicketRow:
-    regimes = version.document.regimes
-    ticket = TicketRow(
-        id=new_id("tkt"),
-        ref=new_reference(),
-        conversation_id=new_conversation(desk, session),
-        right=asked.right.value,
-        regime=regime_of_place(asked.country, asked.subdivision, regimes),
-        channel=asked.channel,
-        received_at=asked.received_at,
-        identity_at=None,
-        due_on=None,
-        state=state.value,
-        version=version.number,
-        contact=Personal(asked.email),
-        language=asked.language,
-        country=asked.country,
-        subdivision=asked.subdivision,
-        details=asked.details,
-        plan_id=None,
-        outcome={},
-        is_test=asked.is_test,
-    )
-    session.add(ticket)
-    session.flush()
-    desk.note_event(session, ticket, "opened", by=by)
-    if state is State.RECEIVED:
-        desk.record(session, ticket, "request.received", by=by, private={"channel": asked.channel})
-    return ticket
-
-
 def _last_link(session: Session, ticket: TicketRow) -> datetime | None:
     ends = sa.select(OneTimeToken.expires_at).where(OneTimeToken.subject == ticket.id, OneTimeToken.purpose == CONFIRM)
     return session.execute(ends.order_by(OneTimeToken.expires_at.desc()).limit(1)).scalar_one_or_none()
 
 
-def _require_version(desk: Desk, session: Session, now: datetime) -> Version:
-    version = desk.policies.in_force(session, now)
-    if version is None:
-        raise Conflict("No policy is in force.", remedy="Publish one with `kept policy publish`.")
-    return version
-
-
 def _offered(document: Document) -> tuple[OfferedRight, ...]:
+    clauses = {one.right: one.id for one in document.of_kind(RightClause) if one.to is None}
     return tuple(
-        OfferedRight(right=clause.right, clause=clause.id)
-        for clause in document.of_kind(RightClause)
-        if clause.right in CARRIED_OUT
+        OfferedRight(right=right, clause=clauses[right])
+        for right, how in HOW.items()
+        if right in clauses and how.on_form
     )
 
 
@@ -358,11 +262,17 @@ def _check_form(
     details: str,
     language: str,
     now: datetime,
-) -> _Asked:
+    asker: SaidAsker,
+    chosen: SaidChoice,
+) -> tuple[Asked, Choice]:
     problems: dict[str, str] = {}
+    if not asker.is_person:
+        check_asker(asker.name, asker.contact, problems)
+        if asker.kind not in ASKS_FOR:
+            problems["asks_for"] = mark("Choose for whom you ask.")
     if len(details.encode(errors="replace")) > MOST_DETAILS_BYTES:
         problems["details"] = TOO_LONG
-    asked = _Asked(
+    asked = Asked(
         email=check_email(email, problems),
         right=check_right(right, frozenset(one.right for one in _offered(document)), problems),
         country=check_place(country, 2, "country", problems),
@@ -371,9 +281,10 @@ def _check_form(
         language=language,
         received_at=now,
     )
+    choice = Choice() if "right" in problems else check_choice(asked.right, document, problems, chosen)
     if problems:
         raise FormRefused(problems)
-    return asked
+    return asked, choice
 
 
 def _gone() -> NotFound:

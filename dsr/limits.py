@@ -25,6 +25,8 @@ class Limits:
 
     form_per_address: Limit = Limit(most=3, window=timedelta(hours=24))
     form_per_source: Limit = Limit(most=20, window=timedelta(hours=1))
+    # Somebody whose address is proven as one that asks for others, as agents do.
+    form_per_asker: Limit = Limit(most=50, window=timedelta(hours=24))
     form_in_all: Limit = Limit(most=500, window=timedelta(hours=1))
     confirm_per_source: Limit = Limit(most=60, window=timedelta(hours=1))
     confirm_in_all: Limit = Limit(most=5_000, window=timedelta(hours=1))

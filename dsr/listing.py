@@ -9,15 +9,17 @@ from sqlalchemy.orm import Session
 
 from core.operators import OperatorRow
 from core.personal import Personal
+from dsr.stands import Stand, read_stands
 from dsr.states import ENDS, OPEN, State
 from dsr.tables import TicketRow
-from dsr.words import RIGHT_NAMES, STATE_NAMES
+from dsr.words import RIGHT_NAMES, STAND_NAMES, STATE_NAMES
 from policies.clauses import Right
 
 
 @dataclass(frozen=True, kw_only=True)
 class TicketLine:
-    """One line of the list. `contact` is personal data: pages only. `assigned_to`: an operator's id."""
+    """One line of the list. `contact` is personal data: pages only. `assigned_to`: an operator's id. `stand`: of one that is
+    partly done, why."""
 
     ref: str
     contact: Personal
@@ -32,6 +34,7 @@ class TicketLine:
     channel: str
     is_test: bool
     assigned_to: str | None = None
+    stand: Stand | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -68,7 +71,9 @@ def list_lines(session: Session, wanted: Wanted, *, limit: int, offset: int = 0)
         rows = rows.order_by(TicketRow.closed_at.is_(None), TicketRow.closed_at.desc(), TicketRow.ref)
     else:
         rows = rows.order_by(TicketRow.due_on.is_(None), TicketRow.due_on, TicketRow.received_at, TicketRow.ref)
-    return [line_of(row) for row in session.execute(rows.limit(limit).offset(offset)).scalars()]
+    found = session.execute(rows.limit(limit).offset(offset)).scalars().all()
+    stands = read_stands(session, found)
+    return [line_of(row, stands.get(row.id)) for row in found]
 
 
 def count_lines(session: Session, wanted: Wanted) -> int:
@@ -89,7 +94,7 @@ def count_overdue(session: Session, today: date) -> int:
     return count_lines(session, Wanted(due_before=today, with_tests=False))
 
 
-def line_of(row: TicketRow) -> TicketLine:
+def line_of(row: TicketRow, stand: Stand | None = None) -> TicketLine:
     """A ticket as the list shows it."""
     return TicketLine(
         ref=row.ref,
@@ -98,21 +103,22 @@ def line_of(row: TicketRow) -> TicketLine:
         right_name=RIGHT_NAMES[Right(row.right)],
         regime=row.regime,
         state=State(row.state),
-        state_name=state_name(row),
+        state_name=state_name(row, stand),
         received_at=row.received_at,
         due_on=row.due_on,
         identity_shown=row.identity_at is not None,
         channel=row.channel,
         is_test=row.is_test,
         assigned_to=row.assigned_to,
+        stand=stand,
     )
 
 
-def state_name(row: TicketRow) -> str:
-    """A ticket's state in words; one that waits for the person says so."""
+def state_name(row: TicketRow, stand: Stand | None = None) -> str:
+    """A ticket's state in words; one that waits for the person, a decision or its time says so."""
     if State(row.state) is State.RECEIVED and row.identity_at is None:
         return "Waits for proof"
-    return STATE_NAMES[State(row.state)]
+    return STAND_NAMES[stand] if stand else STATE_NAMES[State(row.state)]
 
 
 def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:

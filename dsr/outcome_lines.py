@@ -8,7 +8,7 @@ from typing import Any, Final
 from core.catalogue import SOURCE, catalogue, mark, short_code
 from core.clock import day_in
 from core.words import full_day, records
-from plans.build_shared import TAKEN_OUT, THEIRS_TOO
+from plans.build_shared import BUT_TEXTS, TAKEN_OUT, THEIRS_TOO
 from plans.plan import Gap, StepDeed
 from plans.portability import NOT_PROVIDED, OTHER_GROUND
 from plans.standing import PlanView, StepResult
@@ -36,6 +36,12 @@ SAID: Final = (
     (r"a legal hold", mark("a legal hold")),
     (THEIRS_TOO, mark("they are about other people too")),
     (TAKEN_OUT, mark("they are about other people too; what leads to you goes from them")),
+    (
+        BUT_TEXTS,
+        mark(
+            "they are about other people too; what leads to you goes from them, and what was written in their texts stays"
+        ),
+    ),
     (r"Any of them may be a copy of (?P<place>\S+)\.", mark("any of them may be a copy of %(place)s.")),
     (
         r"It is a copy of (?P<place>\S+) and (?:is a key|is what other collections refer to)\.",
@@ -46,6 +52,7 @@ SAID: Final = (
         mark("it is a copy of %(place)s, and decides how long records are kept."),
     ),
 )
+_STUBS: Final = re.compile(r"(\d+) (?:more )?rows of \S+ (?:stand|stay) as their key alone:")
 _PATTERNS: Final = tuple((re.compile(pattern), message) for pattern, message in (_KEY_ALONE, *SAID))
 
 
@@ -116,6 +123,12 @@ def left_lines(steps: Sequence[StepResult], reader: Reader) -> list[Line]:
         for step in steps
         if step.state is StepState.LEFT and step.remaining
     ]
+
+
+def count_gone(step: StepResult) -> int:
+    """How many records a step took away: those that stand as their key are told among what stays, and only there."""
+    stubs = sum(int(number) for number in _STUBS.findall(step.note)) if step.state is StepState.LEFT else 0
+    return max(0, step.rows - stubs)
 
 
 def gap_lines(gaps: Sequence[Gap], reader: Reader) -> list[Line]:

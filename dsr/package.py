@@ -20,7 +20,7 @@ from core.ids import new_id
 from core.keys import derive_key
 from core.words import size
 from dsr.answers import HeldCollection, Letter, write_access_letter
-from dsr.complaints import authority_of
+from dsr.complaints import authority_of, complaint_of
 from dsr.desk import Desk
 from dsr.package_files import PackedFile, Packing
 from dsr.package_format import new_key, plain_size, read_sealed_from, unwrap_key, wrap_key, write_sealed
@@ -260,9 +260,10 @@ class Packages:
         )
 
     def _no_space(self, ticket: TicketRow) -> NoSpace:
-        free = size(shutil.disk_usage(self._desk.packages.parent).free)
+        folder = self._desk.packages
+        free = size(shutil.disk_usage(folder if folder.is_dir() else folder.parent).free)
         return NoSpace(
-            f"The disk is full: no room for the copy of request {ticket.ref}, {free} free at {self._desk.packages}.",
+            f"The disk is full: no room for the copy of request {ticket.ref}, {free} free at {folder}.",
             remedy="Make room there: a copy needs about as much as the records it holds. Nothing half-made was left.",
         )
 
@@ -286,6 +287,7 @@ class Packages:
             received_on=day_in(ticket.received_at, zone),
             written_on=day_in(self._desk.clock.now(), zone),
             authority=authority_of(ticket, document),
+            complaint=complaint_of(ticket, document),
             language=ticket.language,
         )
 

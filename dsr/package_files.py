@@ -107,13 +107,14 @@ class Packing:
         collections: Mapping[str, CollectionSettings],
         at: datetime,
     ) -> tuple[Iterator[bytes], list[PackedFile]]:
-        """The ZIP as a stream, and its files as the manifest has them. What is read first stands first."""
+        """The ZIP as a stream, and its files as the manifest has them. What is read first stands first; a collection without
+        a record has no files, the manifest names it."""
         titles = {one.collection: one.title for one in held}
         members = [
             self._write("index.html", write_page(letter, held, packed, self._key)),
             self._write("letter.pdf", [letter_pdf]),
         ]
-        for one in packed:
+        for one in (one for one in packed if one.rows):
             schema = schema_of(one, collections[one.collection], titles[one.collection])
             described = self._write(f"data/{one.collection}.schema.json", [_dump(schema)])
             members += [one.json.whole(), described, one.csv.whole()]
@@ -200,7 +201,9 @@ def _manifest(letter: Letter, held: Sequence[HeldCollection], files: Sequence[Pa
                     "files": {kind: f"data/{one.collection}.{kind}" for kind in ("json", "csv", "schema.json")},
                 }
                 for one in held
+                if one.rows
             ],
+            "nothing_held": [{"name": one.collection, "title": one.title} for one in held if not one.rows],
             "files": [vars(one) for one in files],
         }
     )

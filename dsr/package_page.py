@@ -30,11 +30,12 @@ a{color:var(--accent)}
 code{font-size:.9em}
 .muted{color:var(--muted)}
 .lede{font-size:1.125rem}
+summary{cursor:pointer;color:var(--muted);padding:.5rem 0}
 nav ol{list-style:none;padding:0;margin:.5rem 0 0;columns:16rem;column-gap:2rem}
 nav li{display:flex;justify-content:space-between;gap:1rem;padding:.375rem 0;border-bottom:1px solid var(--line);break-inside:avoid}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .wrap{overflow-x:auto;background:var(--surface);border:1px solid var(--line);border-radius:10px;margin:.75rem 0;max-height:36rem}
-.wrap:focus-visible,input:focus-visible,a:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+.wrap:focus-visible,summary:focus-visible,input:focus-visible,a:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 table{border-collapse:collapse;font-size:.875rem;line-height:1.4;min-width:100%}
 th,td{padding:.5rem .875rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 thead th{position:sticky;top:0;background:var(--surface);color:var(--muted);font-weight:600;white-space:nowrap;box-shadow:0 1px var(--line)}
@@ -76,19 +77,17 @@ def write_page(letter: Letter, held: Sequence[HeldCollection], packed: Sequence[
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
         f"<title>{escape(letter.title)}, {escape(request)}</title><style>{_STYLE}</style></head><body>"
         f'<header><p class="muted">{escape(letter.controller["name"])}, {escape(request)}</p><h1>{escape(letter.title)}</h1>'
-        f'<p class="lede">{escape(letter.summary)} {named}</p></header><main>\n'
+        f'<p class="lede">{escape(letter.page_summary)} {named}</p></header><main>\n'
     ).encode()
-    yield _contents(packed, titles, words).encode()
+    some = [one for one in packed if one.rows]
+    yield _contents(some, titles, words).encode()
+    yield _nothing_held([titles[one.collection] for one in packed if not one.rows], words).encode()
     for section in letter.sections:
         yield _section(section).encode()
-    yield _find(words).encode() if any(one.rows for one in packed) else b""
-    for one in packed:
+    yield _find(words).encode() if some else b""
+    for one in some:
         yield from _records(titles[one.collection], one, key, words)
-    yield (
-        f"</main><script>{_SCRIPT}</script></body></html>\n".encode()
-        if any(one.rows for one in packed)
-        else b"</main></body></html>\n"
-    )
+    yield (f"</main><script>{_SCRIPT}</script></body></html>\n".encode() if some else b"</main></body></html>\n")
 
 
 def _contents(packed: Sequence[Packed], titles: Mapping[str, str], words: NullTranslations) -> str:
@@ -97,6 +96,15 @@ def _contents(packed: Sequence[Packed], titles: Mapping[str, str], words: NullTr
         for one in packed
     )
     return f"<nav><h2>{escape(words.gettext('What is in it'))}</h2><ol>{lines}</ol></nav>" if lines else ""
+
+
+def _nothing_held(titles: Sequence[str], words: NullTranslations) -> str:
+    """Where we looked and there is no record, folded: it is told once and takes no room."""
+    if not titles:
+        return ""
+    title = words.ngettext("Nothing held in %(num)s place", "Nothing held in %(num)s places", len(titles))
+    lines = "".join(f"<li>{escape(one)}</li>" for one in titles)
+    return f"<details><summary>{escape(title % {'num': len(titles)})}</summary><ul>{lines}</ul></details>\n"
 
 
 def _find(words: NullTranslations) -> str:
@@ -145,12 +153,11 @@ def _records(title: str, packed: Packed, key: bytes, words: NullTranslations) ->
     if packed.withheld:
         held = words.gettext("Held, and never sent back: %(names)s.") % {"names": ", ".join(packed.withheld)}
         yield f'<p class="muted">{escape(held)}</p>'.encode()
-    if packed.rows:
-        heads = "".join(f"<th>{escape(name)}</th>" for name in packed.columns)
-        label = escape(title, quote=True)
-        yield f'<div class="wrap" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{heads}</tr></thead><tbody>\n'.encode()
-        yield from plain_bytes(packed.readable.whole(), key)
-        yield b"</tbody></table></div>\n"
+    heads = "".join(f"<th>{escape(name)}</th>" for name in packed.columns)
+    label = escape(title, quote=True)
+    yield f'<div class="wrap" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{heads}</tr></thead><tbody>\n'.encode()
+    yield from plain_bytes(packed.readable.whole(), key)
+    yield b"</tbody></table></div>\n"
     if packed.rows > READABLE_ROWS:
         file = f'<a href="data/{escape(packed.collection)}.csv">data/{escape(packed.collection)}.csv</a>'
         more = words.gettext("%(number)s more are in %(file)s.")

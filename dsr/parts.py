@@ -15,7 +15,7 @@ from core.words import records
 from dsr.conversations_tables import RefusedPartRow
 from dsr.desk import Desk, find_ticket
 from dsr.grounds import Ground, all_grounds, find_ground
-from dsr.intake import CARRIED_OUT
+from dsr.how import by_plan
 from dsr.outcome_lines import Line, title_of
 from dsr.states import State
 from dsr.tables import TicketRow
@@ -64,7 +64,7 @@ class Parts:
         with desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
             found = _ground_of(desk, session, ticket, ground)
-            is_planned = Right(ticket.right) in CARRIED_OUT
+            is_planned = by_plan(Right(ticket.right))
             names = self._collections(ticket, collections) if is_planned else ()
             part = ", ".join(title_of(name) for name in names) if is_planned else _part_in_words(ticket, what)
             row = RefusedPartRow(

@@ -1,7 +1,7 @@
 """The person's page: opened by a code to the proven address, never by the link alone; what it shows and what it lets do."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.canonical import keyed_digest
 from core.catalogue import catalogue, mark
+from core.clock import day_in
 from core.errors import BadInput, NotFound
 from core.ids import new_id
 from core.keys import derive_key
@@ -22,12 +23,25 @@ from dsr.certificates import CertificateView, view_certificate
 from dsr.clocks import read_clock_events, reckon_ticket
 from dsr.conversations import Sibling, list_siblings
 from dsr.desk import PERSON, Desk, find_ticket, read_events
-from dsr.intake import CARRIED_OUT
+from dsr.how import by_plan
 from dsr.package import Download, Packages, PackageView, view_package
 from dsr.retries import told_now
+from dsr.stands import Stand, read_stand
 from dsr.states import DONE, MOVES, OPEN, State
 from dsr.tables import PageCodeRow, PageGrantRow, TicketEventRow, TicketRow
-from dsr.words import ASKED, BY_HAND, LOOKED_THROUGH, STATUS, StatusWords, say_right, say_status
+from dsr.ways_in_tables import BY_ITSELF, SelfServiceRow
+from dsr.words import (
+    ASKED,
+    BY_HAND,
+    BY_OTHERS,
+    LOOKED_THROUGH,
+    NOT_YET,
+    SERVED,
+    STATUS,
+    StatusWords,
+    say_right,
+    say_status,
+)
 from policies.clauses import Right
 from policies.reckoning import Reckoning
 
@@ -56,7 +70,8 @@ class PersonView:
     """What the page shows once it is open. `contact` is masked; `package` None where there is none.
 
     `outcome`: what an answered request came to, or what is done so far (`so_far`). Its words are in `language`, the one the person used.
-    `question_on`: since when we wait for an answer of theirs. `looked_through`: an operator decides about texts in the copy."""
+    `question_on`: since when we wait for an answer of theirs. `looked_through`: an operator decides about texts in the copy.
+    `by_itself`: no operator has to check it; a deletion `goes_on` that day."""
 
     ref: str
     right: Right
@@ -73,6 +88,8 @@ class PersonView:
     outcome: Mapping[str, Any]
     question_on: date | None
     looked_through: bool
+    by_itself: bool
+    goes_on: date | None
     may_withdraw: bool
     zone: str
     language: str
@@ -223,7 +240,10 @@ class PersonPages:
         document = desk.document(session, ticket)
         events, words = read_events(session, ticket), catalogue(ticket.language)
         reckoning = reckon_ticket(ticket, events, document, now=now, language=ticket.language)
-        state = State(ticket.state)
+        state, stand = State(ticket.state), read_stand(session, ticket)
+        served = session.get(SelfServiceRow, ticket.id)
+        by_itself = served is not None and served.state in BY_ITSELF and state in (State.RECEIVED, State.PLANNED)
+        hour = served.runs_at if by_itself and served else None
         asked_on = read_clock_events(events, document.controller.timezone).question_on if state in OPEN else None
         package = view_package(session, ticket)
         return PersonView(
@@ -231,7 +251,11 @@ class PersonPages:
             right=Right(ticket.right),
             right_words=say_right(Right(ticket.right), ticket.language),
             state=state,
-            status=say_status(ASKED if asked_on else _status(ticket, state, events), ticket.language),
+            status=say_status(
+                ASKED if asked_on else SERVED if by_itself else _status(ticket, state, stand), ticket.language
+            ),
+            by_itself=by_itself,
+            goes_on=day_in(hour, document.controller.timezone) if hour else None,
             contact=mask_contact(ticket.contact.reveal()),
             received_at=ticket.received_at,
             due_on=reckoning.due,
@@ -245,7 +269,7 @@ class PersonPages:
             certificate=view_certificate(session, ticket),
             outcome=told_now(ticket, is_done=state in DONE),
             question_on=asked_on,
-            looked_through=_stops_at_texts(state, events),
+            looked_through=stand is Stand.TEXTS,
             may_withdraw=State.WITHDRAWN in MOVES[state],
             zone=document.controller.timezone,
             language=ticket.language,
@@ -269,6 +293,7 @@ _WORDS: Final = {
     State.PARTLY_REFUSED: mark("Our answer went to you. It says what we did not do, and why."),
     State.REFUSED: mark("We told you why we do not do it."),
     State.NOTHING_FOUND: mark("We told you that we hold nothing about you."),
+    State.FORWARDED: mark("We passed it on to the one who decides."),
     State.WITHDRAWN: mark("You withdrew the request."),
     "downloaded": mark("The copy was opened with a code."),
 }
@@ -280,16 +305,18 @@ def mask_contact(address: str) -> str:
     return f"{local[:1]}•••••@{domain}"
 
 
-def _status(ticket: TicketRow, state: State, events: Sequence[TicketEventRow]) -> StatusWords:
-    if state is State.RECEIVED and Right(ticket.right) not in CARRIED_OUT:
+_BY_STAND: Final[Mapping[Stand, StatusWords]] = {
+    Stand.PEOPLE: BY_OTHERS,
+    Stand.TEXTS: LOOKED_THROUGH,
+    Stand.TIME: NOT_YET,
+    Stand.GOING: STATUS[State.RUNNING],
+}
+
+
+def _status(ticket: TicketRow, state: State, stand: Stand | None) -> StatusWords:
+    if state is State.RECEIVED and not by_plan(Right(ticket.right)):
         return BY_HAND
-    return LOOKED_THROUGH if _stops_at_texts(state, events) else STATUS[state]
-
-
-def _stops_at_texts(state: State, events: Sequence[TicketEventRow]) -> bool:
-    """Whether the work stands still for a decision about texts, and not because something failed."""
-    moves = [one.kind for one in events if one.before != one.after]
-    return state is State.PARTLY_DONE and bool(moves) and moves[-1] == "texts"
+    return _BY_STAND.get(stand, STATUS[state]) if stand else STATUS[state]
 
 
 def _looked_again(event: TicketEventRow) -> bool:

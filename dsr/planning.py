@@ -8,16 +8,19 @@ from sqlalchemy.orm import Session
 from core.canonical import digest
 from core.errors import BadInput, Conflict, WaitsForPerson
 from core.outbox import post
+from dsr.askers import Askers
 from dsr.correction_plans import WANTED, keep_changes, require_planned_so, seal_wanted, wanted_corrections
 from dsr.desk import Desk, find_ticket
 from dsr.finding import keep_matches, open_questions, read_rulings, require_decided, without_refused
-from dsr.intake import CARRIED_OUT
+from dsr.how import by_plan
 from dsr.parts import leave_out, read_parts, require_left_out
 from dsr.proof_changes import Changes
 from dsr.proof_standing import proven_identifiers, require_shown
 from dsr.states import State, require_move
 from dsr.tables import TicketRow
+from dsr.telling_plans import foresee
 from plans.correction_changes import read_changes
+from plans.known_by import known_by
 from plans.plan import Plan, StepDeed
 from plans.preview import Preview
 from plans.standing import PlanView
@@ -62,6 +65,7 @@ class Planning:
         preview = desk.plans.look(plan, rulings=rulings)
         moved = Changes(desk).read(ticket, found.identifiers)
         changes = read_changes(plan, desk.plans.datamap) if wanted else ()
+        known_elsewhere = known_by(desk.plans.datamap, found, desk.settings.tell.knows)
         with desk.database.begin() as session:
             ticket = find_ticket(session, ref, lock=True)
             _require_plannable(ticket)
@@ -72,6 +76,7 @@ class Planning:
                 keep_changes(session, ticket, changes, wanted)
                 ticket.outcome = {**ticket.outcome, WANTED: seal_wanted(desk, wanted)}
             keep_matches(ticket, found)
+            foresee(desk, session, ticket, plan, preview, known_elsewhere)
             self._take(session, ticket, plan, searched=len(found.collections), by=by)
         return plan.id
 
@@ -94,7 +99,7 @@ class Planning:
                 raise Conflict(f"Request {ticket.ref} has a new plan.", remedy="Look at it and approve that.")
             require_left_out(ticket, view.plan, read_parts(desk, session, ticket))
             require_planned_so(desk, session, ticket)
-            require_shown(desk, session, ticket)
+            Askers(desk).require_shown(session, ticket)
             desk.move(session, ticket, State.APPROVED, by=by, why=reason)
             post(session, RUN, {"ref": ticket.ref}, now=desk.clock.now())
 
@@ -135,13 +140,18 @@ def holds_nothing(view: PlanView) -> bool:
     return preview is not None and not preview.blocked and not preview.total and not stays_in(preview)
 
 
+def has_begun(view: PlanView) -> bool:
+    """Whether a run of this plan did something: its counts are no longer what there is, so it is not approved again."""
+    return any(one.rows for one in view.steps)
+
+
 def stays_in(preview: Preview) -> tuple[Mapping[str, Any], ...]:
     """What stays of this person, by the preview: those with records, or whose number nobody knows."""
     return tuple(vars(stay) for stay in preview.stays if stay.rows != 0)
 
 
 def _require_plannable(ticket: TicketRow) -> None:
-    if Right(ticket.right) not in CARRIED_OUT:
+    if not by_plan(Right(ticket.right)):
         raise BadInput(
             f"Request {ticket.ref} asks for {ticket.right}, which no plan carries out.", remedy="Do it by hand."
         )
@@ -161,6 +171,11 @@ def _require_sound(ticket: TicketRow, view: PlanView, seal: str | None) -> None:
     if preview is None or preview.blocked:
         why = "; ".join(preview.blocked) if preview else "It was never looked at."
         raise Conflict(f"The plan of request {ticket.ref} cannot be approved: {why}", remedy="Make the plan again.")
+    if has_begun(view):
+        raise Conflict(
+            f"The plan of request {ticket.ref} was carried out in part, so its counts are no longer right.",
+            remedy="Make the plan again, and approve that.",
+        )
     if seal is not None and seal != seal_of(view.plan, preview):
         raise Conflict(
             f"The plan of request {ticket.ref} has changed since you looked at it.", remedy="Look at it again."

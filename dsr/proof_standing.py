@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from core.clock import day_in
 from core.errors import WaitsForPerson
 from core.words import long_day
+from dsr.asker_standing import Asker, read_asker
 from dsr.desk import Desk
+from dsr.identifiers import read_proven
 from dsr.proof_rules import POINT_WORDS, Rule, is_sensitive, most_tries, rule_for
 from dsr.proof_tables import DeclarationRow, OtherAddressRow, ProofPointRow, RequestProofRow
 from dsr.states import ENDS, State
@@ -28,7 +30,8 @@ GUARDED: Final = READ_RIGHTS | {Right.DELETION}
 @dataclass(frozen=True, kw_only=True)
 class Standing:
     """What is asked and what is shown. `kinds`: what the map lets a person be asked for; `matched`: the kinds that matched;
-    `comparing`: what was given is not compared yet; `numbers`: account numbers or government ids may be in a copy."""
+    `comparing`: what was given is not compared yet; `numbers`: account numbers or government ids may be in a copy. `asker`:
+    who asks for the person, where it is somebody else."""
 
     rule: Rule
     address_shown: bool
@@ -43,6 +46,7 @@ class Standing:
     waits_until: datetime | None
     contested_at: datetime | None
     is_closed: bool
+    asker: Asker | None = None
 
     @property
     def points(self) -> int:
@@ -50,10 +54,35 @@ class Standing:
         return 1 + len(self.matched) if self.address_shown else 0
 
     @property
-    def enough(self) -> bool:
-        """Whether this person has shown what the law asks for their request."""
+    def own_enough(self) -> bool:
+        """Whether this person has shown themselves what the law asks for their request."""
         shown = self.points >= self.rule.points and (self.declared or not self.rule.declaration)
-        return self.address_shown and (shown or self.accepted_by is not None)
+        return self.rule.points == 0 or (self.address_shown and (shown or self.accepted_by is not None))
+
+    @property
+    def identity_shown(self) -> bool:
+        """Whether the person has shown who they are themselves, where somebody else asks: their address is the least of it."""
+        return self.address_shown and self.own_enough
+
+    @property
+    def may_ask(self) -> str:
+        """Why whoever asks for the person may not, yet; '' where they may, or where it is the person."""
+        return self.asker.missing(identity=self.identity_shown) if self.asker else ""
+
+    @property
+    def enough(self) -> bool:
+        """Whether it is shown who the person is: by themselves, or by what was shown for whoever asks for them."""
+        return self.own_enough or (self.address_shown and self._by_asker)
+
+    @property
+    def _by_asker(self) -> bool:
+        # Some laws take what an agent shows in place of the person's points; an account held under age, its control.
+        asker = self.asker
+        if asker is None:
+            return False
+        if asker.control_is_enough:
+            return True
+        return asker.rule is not None and asker.rule.proves and asker.met(identity=self.identity_shown)
 
     @property
     def categories_only(self) -> bool:
@@ -72,7 +101,7 @@ class Standing:
         """How many points to ask the person for, beside the address: for the request, or for account numbers in a copy."""
         step = (self.rule.step_up or 0) if self.numbers else 0
         needed = max(self.rule.points, step)
-        is_done = self.accepted_by is not None or self.points >= needed
+        is_done = self.accepted_by is not None or self._by_asker or self.points >= needed
         return 0 if is_done or not self.address_shown or self.is_closed else needed - 1
 
     @property
@@ -82,7 +111,9 @@ class Standing:
 
     def missing(self, now: datetime) -> str:
         """Why nothing goes out yet, for operators; '' where nothing is missing."""
-        if not self.address_shown:
+        if self.may_ask:
+            return self.may_ask
+        if not self.address_shown and self.rule.points:
             return "The address is not shown to be the person's."
         if self.contested_at is not None:
             return "The former address says that this request is not theirs."
@@ -130,6 +161,7 @@ def read_standing(desk: Desk, session: Session, ticket: TicketRow) -> Standing:
         else None,
         contested_at=max((row.contested_at for row in rows if row.contested_at), default=None),
         is_closed=State(ticket.state) in ENDS,
+        asker=read_asker(desk, session, ticket),
     )
 
 
@@ -138,6 +170,13 @@ def require_shown(desk: Desk, session: Session, ticket: TicketRow) -> None:
     missing = what_is_missing(desk, session, ticket)
     if missing:
         raise WaitsForPerson(missing, remedy=f"Look at the proof of request {ticket.ref}.")
+
+
+def require_may_ask(desk: Desk, session: Session, ticket: TicketRow) -> None:
+    """Refuse an answer before whoever asks has shown that they may; the person themselves always may. Raises WaitsForPerson."""
+    missing = read_standing(desk, session, ticket).may_ask
+    if missing:
+        raise WaitsForPerson(missing, remedy=f"Look at who asks on request {ticket.ref}.")
 
 
 def what_is_missing(desk: Desk, session: Session, ticket: TicketRow) -> str:
@@ -157,11 +196,14 @@ def may_send_numbers(desk: Desk, session: Session, ticket: TicketRow) -> bool:
 
 
 def proven_identifiers(session: Session, ticket: TicketRow) -> Mapping[str, Sequence[str]]:
-    """What this person has shown control of, and nothing else: the address of the request, and others with their own link."""
+    """What this person has shown control of, and nothing else: the address of the request, others with their own link, and
+    what the host application or an operator vouched for."""
     others = _of_conversation(sa.select(OtherAddressRow), OtherAddressRow.ticket_id, ticket)
     proven = session.execute(others.where(OtherAddressRow.proven_at.is_not(None))).scalars()
-    addresses = [ticket.contact.reveal(), *(row.address.reveal() for row in proven)]
-    return {"email": tuple(dict.fromkeys(addresses))}
+    vouched = read_proven(session, ticket)
+    addresses = [ticket.contact.reveal(), *(row.address.reveal() for row in proven), *vouched.get("email", ())]
+    known = {**vouched, "email": tuple(dict.fromkeys(filter(None, addresses)))}
+    return {kind: tuple(values) for kind, values in known.items() if values}
 
 
 def proof_row(desk: Desk, session: Session, ticket: TicketRow) -> RequestProofRow:

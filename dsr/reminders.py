@@ -23,6 +23,7 @@ from dsr.clocks import ACKNOWLEDGED, ASKED, FEE_ASKED, read_clock_events, reckon
 from dsr.complaints import authority_of, complaint_of
 from dsr.desk import SYSTEM, Desk, find_ticket, read_events
 from dsr.listing import state_name
+from dsr.stands import Stand, read_stand
 from dsr.states import OPEN
 from dsr.tables import TicketEventRow, TicketRow
 from dsr.words import RIGHT_NAMES
@@ -165,15 +166,19 @@ class Reminders:
             return None
         ticket.due_on = ticket.reminded_for = reckoning.due
         ticket.reminded_left = FALLBACK if fallback else level
-        return _Reached(line=self._line(ticket, reckoning.due, today), operators=operators, fallback=fallback)
+        return _Reached(
+            line=self._line(ticket, reckoning.due, today, read_stand(session, ticket)),
+            operators=operators,
+            fallback=fallback,
+        )
 
-    def _line(self, ticket: TicketRow, due: date, today: date) -> dict[str, str]:
+    def _line(self, ticket: TicketRow, due: date, today: date, stand: Stand | None) -> dict[str, str]:
         return {
             "ref": ticket.ref,
             "right": RIGHT_NAMES[Right(ticket.right)],
             "due": long_day(due, SOURCE),
             "left": day_left(due, today, SOURCE),
-            "state": state_name(ticket),
+            "state": state_name(ticket, stand),
             "link": f"{self._desk.base_url}/console/requests/{ticket.ref}",
         }
 

@@ -1,22 +1,38 @@
 """Requests as the other rooms use them: one class over intake, planning, answering, packages and the person's page."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import partial
 
 from core.errors import BadInput
 from core.outbox import Event
+from core.settings_handoff import HandoffSettings
 from dsr.answer_drafts import AnswerDrafts
 from dsr.answering import Answering
+from dsr.appeals import Appeals
+from dsr.arrivals import Arrivals
+from dsr.asker_pages import AskerPages
+from dsr.asker_panel import AskerPanel, read_panel
+from dsr.askers import THEMSELVES, Askers, SaidAsker
+from dsr.by_hand import ByHand
+from dsr.by_post import ByPost
 from dsr.certificates import CertificateFile, Certificates
+from dsr.choices import NOTHING_SAID, SaidChoice
 from dsr.clock_acts import Clocks, note_answer
+from dsr.closed_accounts import ClosedAccounts, OnClosed
 from dsr.conversations import Conversations
 from dsr.corrections import Corrections
 from dsr.desk import Desk, find_ticket
+from dsr.erasure_replay import Replays
+from dsr.erasures import Erasures
 from dsr.figures import forget_tests
 from dsr.finding import Finding
+from dsr.forwarding import Forwarding
+from dsr.handoff import HandOffs
 from dsr.intake import ConfirmView, Intake, OfferedRight
 from dsr.listing import TicketLine, Wanted, Which, count_lines, count_overdue, count_states, list_lines
 from dsr.messages import Messages
+from dsr.other_rights import OtherRights
 from dsr.package import Download, Packages
 from dsr.parts import Parts
 from dsr.person_page import PersonPages, PersonView
@@ -26,7 +42,12 @@ from dsr.proof_addresses import Addresses
 from dsr.proof_changes import Changes
 from dsr.redactions import Redactions
 from dsr.reminders import Reminders
+from dsr.request_figures import Figures
+from dsr.restrictions import Restrictions
+from dsr.self_service import SelfService
+from dsr.signals import honour_signal
 from dsr.states import ENDS, State
+from dsr.telling import Told
 from dsr.views import TicketView, read_view
 from plans.execute import Progress
 from plans.reading import Reading
@@ -42,7 +63,14 @@ class Requests:
     return, the server within a second. The outbox handlers are `handle_run` (kind `request.run`) and the mailer's.
     """
 
-    def __init__(self, desk: Desk, reading: Reading) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        reading: Reading,
+        *,
+        handoff: HandoffSettings | None = None,
+        on_account_closed: Sequence[OnClosed] = (),
+    ) -> None:
         packages = Packages(desk, reading)
         self._desk = desk
         self._intake = Intake(desk)
@@ -58,11 +86,27 @@ class Requests:
         self.corrections = Corrections(desk, self._pages, lambda ref, by: self._planning.make_plan(ref, by=by))
         self.finding = Finding(desk, lambda ref, by: self._planning.make_plan(ref, by=by))
         self.messages = Messages(desk, self._pages, on_person_message=[partial(note_answer, desk)])
-        self.clocks = Clocks(desk, self.messages)
+        self.answers = AnswerDrafts(desk)
+        self.clocks = Clocks(desk, self.messages, self.answers)
         self.reminders = Reminders(desk)
         self.redactions = Redactions(desk)
-        self.answers = AnswerDrafts(desk)
+        self.told = Told(desk)
+        self.restrictions = Restrictions(desk, self.told)
+        self.rights = OtherRights(desk, self.restrictions, self.conversations)
+        self.appeals = Appeals(desk, self._pages)
+        self.erasures = Erasures(desk)
+        self.figures = Figures(desk.database)
+        self.replays = Replays(desk, self.erasures)
+        self.askers = Askers(desk)
+        self.forwarding = Forwarding(desk)
+        self.asker_pages = AskerPages(desk, self.askers, self._pages)
         self._certificates = Certificates(desk)
+        self.by_hand = ByHand(desk)
+        self.by_post = ByPost(desk, packages)
+        self.handoffs = HandOffs(desk, handoff)
+        self.self_service = SelfService(desk, self._planning)
+        self.arrivals = Arrivals(desk, self.handoffs, self.self_service)
+        self.closed_accounts = ClosedAccounts(desk, on_closed=on_account_closed)
 
     # -- the public form
 
@@ -80,9 +124,11 @@ class Requests:
         details: str = "",
         source: str,
         language: str = "en",
-    ) -> None:
-        """Take the form; the answer is the same whoever's address it is. Raises FormRefused with what to put right."""
-        self._intake.submit_form(
+        asker: SaidAsker = THEMSELVES,
+        chosen: SaidChoice = NOTHING_SAID,
+    ) -> bool:
+        """Take the form; gives whether a link has to be pressed now; the answer is the same whoever's address it is. Raises FormRefused with what to put right."""
+        return self._intake.submit_form(
             email=email,
             right=right,
             country=country,
@@ -90,6 +136,8 @@ class Requests:
             details=details,
             source=source,
             language=language,
+            asker=asker,
+            chosen=chosen,
         )
 
     def look_at_confirm(self, token: str) -> ConfirmView:
@@ -127,6 +175,10 @@ class Requests:
     def page(self, ref: str, grant: str) -> PersonView:
         """The person's page. Raises NotFound."""
         return self._pages.view(ref, grant)
+
+    def honour_signal(self, ref: str, grant: str) -> bool:
+        """The page is open in a browser that sends the opt-out signal: kept for its person; False where it was."""
+        return honour_signal(self._desk, self._pages, ref, grant)
 
     def withdraw_page(self, ref: str, grant: str) -> None:
         """The person ends their request. Raises Conflict once the work has begun."""
@@ -177,6 +229,10 @@ class Requests:
         with self._desk.database.read() as session:
             return count_overdue(session, today)
 
+    def asker_panel(self, ref: str) -> AskerPanel:
+        """Who asks for whom on a ticket, and whom it could be passed on to. Raises NotFound."""
+        return read_panel(self._desk, ref)
+
     def view(self, ref: str) -> TicketView:
         """Everything about a ticket. Raises NotFound."""
         return read_view(self._desk, ref)
@@ -194,10 +250,11 @@ class Requests:
         subdivision: str = "",
         is_test: bool = False,
     ) -> str:
-        """Open a ticket for a request that came another way; gives its reference. The address gets a link to prove it."""
-        return self._intake.open_by_hand(
+        """Open a ticket for a request that came another way; gives its reference. The address gets a link to prove it. For
+        several rights at once, and for who has no address of mail, see `by_hand`."""
+        opened = self.by_hand.open(
             email=email,
-            right=right,
+            rights=[right],
             received_at=received_at,
             channel=channel,
             by=by,
@@ -206,10 +263,11 @@ class Requests:
             subdivision=subdivision,
             is_test=is_test,
         )
+        return opened[0]
 
     def ask_again(self, ref: str, *, by: str) -> None:
         """Send the link that proves the address once more."""
-        self._intake.ask_again(ref, by=by)
+        self.by_hand.ask_again(ref, by=by)
 
     def add_note(self, ref: str, *, by: str, text: str) -> None:
         """Write a note that only operators see."""
@@ -278,6 +336,7 @@ class Requests:
         self._intake.expire()
         self._pages.expire()
         self.proof.expire()
+        self.handoffs.expire()
         self._packages.expire()
         with self._desk.database.begin() as session:
             forget_tests(session)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, PersonalText
 from core.personal import Personal
+from dsr.tallies import Tally
 
 
 class ConversationRow(Base):
@@ -18,7 +19,7 @@ class ConversationRow(Base):
     created_at: Mapped[datetime]
 
 
-class TicketRow(Base):
+class TicketRow(Tally, Base):
     """One right asked for. `contact`, `details` and places are personal data; `ref` is opaque and may stand in addresses.
 
     `due_on` is a hint for sorting, recomputed from the events at each of them. `version`: the policy version that was in
@@ -54,8 +55,9 @@ class TicketRow(Base):
     ended_as: Mapped[str | None] = mapped_column("outcome", sa.String(20))
 
 
-class RequestCountRow(Base):
-    """What is left of the requests that were closed in one year: how many of a kind; of fewer than the clause's k, nothing."""
+class RequestCountRow(Tally, Base):
+    """What is left of the requests that were closed in one year: how many of a kind, with sums of what `Tally` counts; of
+    fewer than the clause's k, nothing."""
 
     __tablename__ = "request_counts"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -8,18 +8,20 @@ from typing import Any
 
 from core.errors import NotFound
 from dsr.certificates import CertificateView, view_certificate
+from dsr.choices import why_never_refused
 from dsr.clock_acts import ClockView, read_clock
 from dsr.clocks import reckon_ticket
 from dsr.desk import Desk, find_ticket, read_events
 from dsr.finding import FoundPanel, is_sound, view_found
 from dsr.grounds import Ground, grounds_for
-from dsr.intake import ALSO_BY_HAND, CARRIED_OUT
+from dsr.how import by_hand, by_plan
 from dsr.listing import TicketLine, line_of
 from dsr.messages import MessageView, can_be_written_to, read_messages
 from dsr.package import PackageView, view_package
-from dsr.planning import RUNNABLE, holds_nothing, seal_of
+from dsr.planning import RUNNABLE, has_begun, holds_nothing, seal_of
 from dsr.proof_panel import ProofPanel, view_proof
 from dsr.retries import Trying, read_trying
+from dsr.stands import LATER, read_stand
 from dsr.states import ENDS, MOVES, State
 from dsr.tables import TicketEventRow, TicketRow
 from dsr.task_views import TaskLine, list_task_lines
@@ -28,6 +30,7 @@ from ledger.entries import LedgerEntry
 from plans.build_request import READ_RIGHTS
 from plans.plan import Gap
 from plans.standing import PlanView
+from plans.waiting import opens_at
 from policies.clauses import Right
 from policies.reckoning import Reckoning
 
@@ -52,11 +55,13 @@ class Act(StrEnum):
     REPLY = "reply"
     ACCEPT_PROOF = "accept_proof"
     LIFT_CONTEST = "lift_contest"
+    CARRY_OUT = "carry_out"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepLine:
-    """One step of the plan: what the preview said, and how far it is. `rows` None: the store could not say."""
+    """One step of the plan: what the preview said, and how far it is. `rows` None: the store could not say. `state`: of its
+    row, or `later` for one that waits for its time."""
 
     id: str
     position: int
@@ -176,7 +181,7 @@ class TicketView:
     @property
     def has_plan(self) -> bool:
         """Whether a plan carries the right out; the others are done by hand."""
-        return self.line.right in CARRIED_OUT
+        return by_plan(self.line.right)
 
 
 def read_view(desk: Desk, ref: str) -> TicketView:
@@ -189,13 +194,15 @@ def read_view(desk: Desk, ref: str) -> TicketView:
         package = view_package(session, ticket)
         proof = view_proof(desk, session, ticket)
         certificate, trying = view_certificate(session, ticket), read_trying(session, ticket, events)
+        stand = read_stand(session, ticket)
         evidence = desk.ledger.entries(session, ref=f"ticket:{ticket.ref}")
         tasks = list_task_lines(session, desk.clock.now(), trigger_ref=f"ticket:{ticket.ref}")
+        never = {Act.REFUSE, Act.REFUSE_PART} if why_never_refused(session, ticket) else set[Act]()
     reckoning = reckon_ticket(ticket, events, document, now=desk.clock.now())
     plan = _plan(desk, ticket)
     regimes = (ticket.regime,) if ticket.regime else document.regimes
     return TicketView(
-        line=line_of(ticket),
+        line=line_of(ticket, stand),
         right_words=RIGHT_WORDS[Right(ticket.right)],
         details=ticket.details,
         country=ticket.country,
@@ -217,7 +224,7 @@ def read_view(desk: Desk, ref: str) -> TicketView:
         outcome=dict(ticket.outcome),
         grounds=grounds_for(regimes, Right(ticket.right)),
         regimes=document.regimes,
-        acts=_acts(ticket, plan) - withheld_acts(proof),
+        acts=_acts(ticket, plan) - withheld_acts(proof) - never,
         evidence=tuple(evidence),
         zone=document.controller.timezone,
     )
@@ -227,6 +234,11 @@ def withheld_acts(proof: ProofPanel) -> frozenset[Act]:
     """What cannot be done as the proof stands."""
     can = {
         Act.APPROVE: not proof.missing,
+        Act.CARRY_OUT: not proof.missing,
+        Act.ANSWER_BY_HAND: not proof.standing.may_ask,
+        Act.NOTHING_FOUND: not proof.standing.may_ask,
+        # Whoever asks and the person have mails of their own, with links of their own.
+        Act.ASK_AGAIN: proof.standing.asker is None or proof.standing.asker.rule is None,
         Act.ACCEPT_PROOF: not proof.standing.enough,
         Act.LIFT_CONTEST: proof.standing.contested_at is not None,
     }
@@ -257,9 +269,9 @@ def _plan(desk: Desk, ticket: TicketRow) -> PlanView | None:
 def _acts(ticket: TicketRow, plan: PlanView | None) -> frozenset[Act]:
     state, proven = State(ticket.state), ticket.identity_at is not None
     nothing = plan is not None and holds_nothing(plan)
-    sound = plan is not None and is_sound(plan) and not nothing
+    sound = plan is not None and is_sound(plan) and not nothing and not has_begun(plan)
     right = Right(ticket.right)
-    carried_out = right in CARRIED_OUT
+    carried_out = by_plan(right)
     at_rest = state in (State.RECEIVED, State.PLANNED, State.PARTLY_DONE)
     can = {
         Act.MAKE_PLAN: at_rest and proven and carried_out,
@@ -267,9 +279,9 @@ def _acts(ticket: TicketRow, plan: PlanView | None) -> frozenset[Act]:
         Act.REFUSE: State.REFUSED in MOVES[state],
         Act.NOTHING_FOUND: state is State.PLANNED and nothing,
         Act.RUN: state in RUNNABLE,
-        Act.ANSWER_BY_HAND: state is State.RECEIVED and proven and (not carried_out or right in ALSO_BY_HAND),
+        Act.ANSWER_BY_HAND: state is State.RECEIVED and proven and by_hand(right),
         Act.WITHDRAW: State.WITHDRAWN in MOVES[state],
-        Act.ASK_AGAIN: state is State.RECEIVED and not proven,
+        Act.ASK_AGAIN: state is State.RECEIVED and not proven and bool(ticket.contact),
         Act.SET_REGIME: state not in ENDS,
         Act.NOTE: True,
         Act.REFUSE_PART: _may_refuse_part(state, carried_out=carried_out, sound=sound),
@@ -279,6 +291,7 @@ def _acts(ticket: TicketRow, plan: PlanView | None) -> frozenset[Act]:
         Act.REPLY: can_be_written_to(ticket),
         Act.ACCEPT_PROOF: proven and state not in ENDS,
         Act.LIFT_CONTEST: state not in ENDS,
+        Act.CARRY_OUT: state is State.RECEIVED and not carried_out,
     }
     return frozenset(act for act, may in can.items() if may)
 
@@ -331,7 +344,7 @@ def _step_lines(view: PlanView) -> tuple[StepLine, ...]:
             newest=extent.newest if extent else None,
             held=row.held if row else 0,
             blocked=row.blocked if row else None,
-            state=result.state.value,
+            state=LATER if opens_at(step, result.error) else result.state.value,
             done=result.rows,
             remaining=result.remaining,
             note=result.note,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.catalogue import catalogue, mark
+from dsr.stands import Stand
 from dsr.states import State
 from policies.clauses import Right
 
@@ -16,7 +17,7 @@ RIGHT_WORDS: Final[Mapping[Right, str]] = {
     Right.DELETION: mark("Delete my account and my data"),
     Right.RESTRICTION: mark("Stop using my data for now"),
     Right.OBJECTION: mark("Stop using my data for something"),
-    Right.OPT_OUT: mark("Do not sell or share my data"),
+    Right.OPT_OUT: mark("Do not sell or share my data, or send me advertising"),
     Right.LIMIT_SENSITIVE: mark("Limit the use of my sensitive data"),
     Right.WITHDRAW_CONSENT: mark("I withdraw my consent"),
     Right.COMPLAINT: mark("I have a complaint"),
@@ -27,6 +28,7 @@ RIGHT_NAMES: Final[Mapping[Right, str]] = {right: right.value.replace("_", " ").
 # What the operators' list says of a state.
 STATE_NAMES: Final[Mapping[State, str]] = {
     State.UNCONFIRMED: "Link not used yet",
+    State.SCHEDULED: "Waits for its day",
     State.RECEIVED: "New",
     State.PLANNED: "Needs approval",
     State.APPROVED: "Approved",
@@ -36,8 +38,17 @@ STATE_NAMES: Final[Mapping[State, str]] = {
     State.PARTLY_REFUSED: "Partly refused",
     State.REFUSED: "Refused",
     State.NOTHING_FOUND: "Nothing found",
+    State.FORWARDED: "Passed on",
     State.WITHDRAWN: "Withdrawn",
     State.EXPIRED: "Link never used",
+}
+# And of one that is partly done.
+STAND_NAMES: Final[Mapping[Stand, str]] = {
+    Stand.FAILED: "Partly done",
+    Stand.PEOPLE: "Waits for people",
+    Stand.TEXTS: "Needs a decision",
+    Stand.TIME: "Waits for its time",
+    Stand.GOING: "Goes on",
 }
 
 
@@ -66,9 +77,31 @@ LOOKED_THROUGH: Final = StatusWords(
         "You do not need to do anything. Some of the texts in it may be about other people too. The day below stays."
     ),
 )
+# While somebody was asked to do a part by hand, and while a part can only be done at a later moment.
+BY_OTHERS: Final = StatusWords(
+    title=mark("Not all of it is done yet"),
+    body=mark(
+        "A part of it is done by hand, and we asked for it. You do not need to do anything, and the day below stays."
+    ),
+)
+NOT_YET: Final = StatusWords(
+    title=mark("Not all of it is done yet"),
+    body=mark(
+        "A part of it can only be done once a file that is still being written is complete. It goes on by itself, and the "
+        "day below stays."
+    ),
+)
+# Of somebody whom the application handed over, where the policy's clause says that no operator is needed.
+SERVED: Final = StatusWords(
+    title=mark("It goes on by itself"),
+    body=mark("You do not need to do anything. You came from your account, so nobody has to check who you are."),
+)
 STATUS: Final[Mapping[State, StatusWords]] = {
     State.UNCONFIRMED: StatusWords(
         title=mark("We wait for you"), body=mark("Open the link in our mail and press the button on its page.")
+    ),
+    State.SCHEDULED: StatusWords(
+        title=mark("Your account is closed"), body=mark("What we held in it is deleted when its time is over.")
     ),
     State.RECEIVED: StatusWords(
         title=mark("We have your request"),
@@ -101,6 +134,10 @@ STATUS: Final[Mapping[State, StatusWords]] = {
     State.NOTHING_FOUND: StatusWords(
         title=mark("We hold nothing about you"),
         body=mark("We looked in every place we keep data and found nothing under your address."),
+    ),
+    State.FORWARDED: StatusWords(
+        title=mark("Your request is passed on"),
+        body=mark("We hold this data for somebody else, who decides about it. Our mail says who."),
     ),
     State.WITHDRAWN: StatusWords(
         title=mark("You withdrew this request"), body=mark("Nothing more is done. You can ask again at any time.")

@@ -9,9 +9,12 @@ import click
 from core.errors import KeptError
 from core.log import configure_logging
 from jobs.commands.approvals import approvals
+from jobs.commands.backup import backup, restore
 from jobs.commands.campaign import campaign
 from jobs.commands.doctor import doctor
 from jobs.commands.due import due
+from jobs.commands.erasures import erasures
+from jobs.commands.figures import figures
 from jobs.commands.hold import hold
 from jobs.commands.install import init
 from jobs.commands.ledger import ledger
@@ -21,6 +24,7 @@ from jobs.commands.policy import policy
 from jobs.commands.promises import promises
 from jobs.commands.requests import request
 from jobs.commands.requests_answers import ANSWER_COMMANDS
+from jobs.commands.requests_asker import ASKER_COMMANDS
 from jobs.commands.requests_clock import CLOCK_COMMANDS
 from jobs.commands.requests_correction import correction
 from jobs.commands.requests_found import FOUND_COMMANDS
@@ -28,14 +32,17 @@ from jobs.commands.requests_proof import PROOF_COMMANDS
 from jobs.commands.requests_redact import REDACT_COMMANDS
 from jobs.commands.requests_talk import TALK_COMMANDS
 from jobs.commands.requests_tickets import TICKET_COMMANDS
+from jobs.commands.requests_told import TOLD_COMMANDS
+from jobs.commands.requests_ways_in import WAYS_IN_COMMANDS
 from jobs.commands.serve import serve
+from jobs.commands.suppressions import preferences, suppressions
 from jobs.commands.sweep import sweep
 from jobs.commands.tasks import task
 from jobs.services import Wiring
 
 COMMANDS = (
     *(init, serve, doctor, policy, data_map, campaign, sweep, approvals, hold),
-    *(request, task, due, promises, ledger, user, token),
+    *(request, task, due, promises, ledger, user, token, suppressions, preferences, figures, erasures, backup, restore),
 )
 
 
@@ -51,10 +58,13 @@ for command in (
     *ANSWER_COMMANDS,
     *TALK_COMMANDS,
     *PROOF_COMMANDS,
+    *TOLD_COMMANDS,
+    *ASKER_COMMANDS,
     *CLOCK_COMMANDS,
     *FOUND_COMMANDS,
     *REDACT_COMMANDS,
     *TICKET_COMMANDS,
+    *WAYS_IN_COMMANDS,
     correction,
 ):
     request.add_command(command)

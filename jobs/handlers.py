@@ -9,6 +9,10 @@ import structlog
 
 from core.outbox import Event, Handler
 from core.words import long_day
+from dsr.arrivals import FIND_CONTACT
+from dsr.closed_accounts import TAKE as ACCOUNTS_CLOSED
+from dsr.erasure_replay import AGAIN as ERASE_AGAIN
+from dsr.self_service import SERVE
 from jobs.services import Services
 from notify.campaigns import PREVIEW
 from notify.mail import queue_mail
@@ -25,7 +29,14 @@ def work_handlers(kept: Services) -> Mapping[str, Handler]:
         "request.proof": kept.requests.proof.handle,
         "request.changes": kept.requests.changes.handle,
         "request.certificate": kept.requests.handle_certificate,
+        FIND_CONTACT: kept.requests.arrivals.find_contact,
+        SERVE: kept.requests.self_service.handle,
+        ACCOUNTS_CLOSED: kept.requests.closed_accounts.handle,
+        "request.right": kept.requests.rights.handle,
         "task.mail": kept.tasks.handle_mail,
+        ERASE_AGAIN: kept.requests.replays.handle_again,
+        "telling.mail": kept.requests.told.handle_mail,
+        "telling.restriction": kept.requests.told.handle_restriction,
         PREVIEW: kept.campaign_runs.handle_preview,
         "sweep.approve": lambda event: approve_waiting(kept, event),
         "sweep.waiting": lambda event: tell_operators(kept, event),

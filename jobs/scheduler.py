@@ -17,6 +17,7 @@ from core.errors import CheckFailed, KeptError
 from core.heartbeats import beat
 from core.leases import Lease
 from core.outbox import Dispatcher
+from jobs.erasure_night import look_if_due
 from jobs.handlers import work_handlers
 from jobs.services import Services
 
@@ -74,7 +75,11 @@ def standing_jobs(kept: Services) -> tuple[Job, ...]:
         Job(name="contents", every=300, run=kept.content.scan_if_due),
         Job(name="requests", every=600, run=kept.requests.tidy),
         Job(name="reminders", every=300, run=kept.requests.reminders.tick),
+        Job(name="closed accounts", every=600, run=kept.requests.closed_accounts.tick),
+        Job(name="restrictions", every=60, run=kept.requests.restrictions.tick),
         Job(name="tasks", every=60, run=kept.tasks.send_due),
+        Job(name="erasures", every=300, run=lambda: look_if_due(kept)),
+        Job(name="tellings", every=60, run=kept.requests.told.send_due),
         Job(name="ledger check", every=3600, run=verify),
     )
 

@@ -25,6 +25,8 @@ from notify.campaign_mails import Letters
 from notify.campaign_runs import CampaignRuns
 from notify.campaigns import Campaigns
 from notify.mail import Mailer
+from notify.preferences import Preferences
+from notify.suppressions import Suppressions
 from plans.holds import Holds
 from policies.acceptances import Acceptances
 from policies.consents import Consents
@@ -63,6 +65,8 @@ class Services:
     sweeps: AllSweeps
     requests: Requests
     tasks: TaskDesk
+    suppressions: Suppressions
+    preferences: Preferences
     mailer: Mailer
     campaigns: Campaigns
     campaign_runs: CampaignRuns

@@ -56,8 +56,10 @@ class Letter:
         self._hello = hello
         self._clock = clock
 
-    def envelope(self, *, name: str, to: Personal, person: Personal | None) -> Envelope:
-        """The mail to one address (as `mailable` gives it); its Message-ID is made of `name`."""
+    def envelope(
+        self, *, name: str, to: Personal, person: Personal | None, headers: Mapping[str, str] | None = None
+    ) -> Envelope:
+        """The mail to one address (as `mailable` gives it); its Message-ID is made of `name`. `headers`: further ones."""
         message_id = self._message_id.replace(_NAME, name)
         greeting = _greeting(self._hello, person)
         filled = {
@@ -67,7 +69,8 @@ class Letter:
         pieces = [self._parts[0]]
         for seam, part in zip(self._seams, self._parts[1:], strict=True):
             pieces += [filled[seam.decode()], part]
-        return Envelope(message_id=message_id, sender=self._sender, to=to, content=b"".join(pieces))
+        more = b"".join(f"{header}: {value}\r\n".encode() for header, value in (headers or {}).items())
+        return Envelope(message_id=message_id, sender=self._sender, to=to, content=more + b"".join(pieces))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +106,13 @@ class Letters:
             return known[document.language]
 
         return letter
+
+    def event(self, session: Session, row: CampaignRow) -> str:
+        """The name under which its nature stands: a mail of a change that takes nothing from anybody can be declined."""
+        if Stage(row.stage) is Stage.WITHDRAWN:
+            return _FOLDER[Stage.WITHDRAWN]
+        weight = self._policies.version(session, row.version).weight
+        return _FOLDER[Stage.NOTICE] if weight is Weight.MATERIAL else "policy_change_minor"
 
     def letter(self, session: Session, row: CampaignRow, language: str | None) -> Letter:
         """One letter."""

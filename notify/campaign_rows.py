@@ -24,7 +24,7 @@ LAST_ATTEMPT: Final = 6
 FIRST_WAIT: Final = timedelta(minutes=5)
 _TABLE: Final = table_of(CampaignPersonRow)
 _GONE: Final[dict[str, None]] = {"email": None, "name": None, "language": None}
-_SETTLED: Final = (PersonState.TOLD, PersonState.BOUNCED)
+_SETTLED: Final = (PersonState.TOLD, PersonState.BOUNCED, PersonState.DROPPED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ puts in who is not there yet: the first is what the version waits for, later one
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +31,7 @@ from notify.campaign_sending import LIVE, SYSTEM, Held, Pace, Refusals, Sender
 from notify.campaign_tables import CampaignPersonRow, CampaignRow, CampaignState, PersonState, Stage
 from notify.campaign_views import TO_TELL, CampaignView, count_states, read_ways
 from notify.campaigns import Campaigns, own_address
+from notify.declining import Declining
 from notify.transport import Envelope, Transport
 from policies.clauses import NoticeChannel
 from policies.documents import Document
@@ -74,7 +75,7 @@ class _Work:
 
 class CampaignRuns:
     """Does the work of campaigns. `hold` takes a lease by name for a block and raises Conflict while another has it;
-    `key` is for hashes of people and addresses."""
+    `key` is for hashes of people and addresses. `declining`: asked before a mail that nobody has to get."""
 
     def __init__(
         self,
@@ -89,7 +90,9 @@ class CampaignRuns:
         hold: Hold,
         key: bytes,
         per_minute: int | None,
+        declining: Declining | None = None,
     ) -> None:
+        self._declining = declining
         self._database = database
         self._clock = clock
         self._campaigns = campaigns
@@ -258,19 +261,26 @@ class CampaignRuns:
             row = session.get_one(CampaignRow, work.id)
             if not _someone_waits(session, row):
                 return
-            letters = self._letters.of(session, row)
-            # For many people a count takes its time: only where somebody looks on.
-            counts = count_states(session, work.id) if work.on_progress is not _quiet else {}
+            letters, event = self._letters.of(session, row), self._letters.event(session, row)
+            counts = count_states(session, work.id) if work.on_progress is not _quiet else {}  # it takes its time
         total, left = sum(counts.values()), sum(counts.get(state, 0) for state in TO_TELL)
 
         def make_envelope(one: Claimed) -> Envelope:
-            return letters(one.language).envelope(name=f"{work.id}_{one.person}", to=one.email, person=one.name)
+            more = self._declining.headers(event, one.email) if self._declining else {}
+            letter = letters(one.language)
+            return letter.envelope(name=f"{work.id}_{one.person}", to=one.email, person=one.name, headers=more)
+
+        def find_declined(session: Session, claimed: Sequence[Claimed]) -> set[int]:
+            return (
+                self._declining.declined(session, event, [one.email for one in claimed]) if self._declining else set()
+            )
 
         sender = Sender(
             database=self._database, clock=self._clock, campaigns=self._campaigns, transport=self._transport,
             held=work.held, campaign_id=work.id, people=work.people, pace=self._pace,
             refusals=self._refusals.setdefault(work.id, Refusals()), make_envelope=make_envelope,
             on_progress=lambda: work.on_progress("people told", total - left + sender.handed_over, total),
+            find_declined=find_declined,
         )  # fmt: skip
         sender.send(work.until)
         if sender.handed_over:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Protocol
 
 import sqlalchemy as sa
@@ -68,6 +69,9 @@ class Refusals:
 
 MakeEnvelope = Callable[[Claimed], Envelope]
 OnProgress = Callable[[], None]
+# The indexes of those who declined this mail.
+FindDeclined = Callable[[Session, Sequence[Claimed]], set[int]]
+DECLINED: Final = "They declined mail that nobody has to get."
 
 
 @dataclass(kw_only=True)
@@ -85,6 +89,7 @@ class Sender:
     refusals: Refusals
     make_envelope: MakeEnvelope
     on_progress: OnProgress
+    find_declined: FindDeclined
     handed_over: int = 0
 
     def send(self, until: float) -> None:
@@ -119,11 +124,21 @@ class Sender:
             claimed: list[Claimed] = []
             if not self._stopped_by_refusals(session) and limit and self._is_live(session):
                 claim_as = PersonState.WRITING if self.transport.repeatable else PersonState.SENDING
-                claimed = self.people.claim(session, claim_as, limit=limit, now=now)
+                claimed = self._claim(session, claim_as, limit, now)
         self.handed_over += sum(one.state is not PersonState.WAITING for one in done)
         if done:
             self.on_progress()
         return claimed
+
+    def _claim(self, session: Session, claim_as: PersonState, limit: int, now: datetime) -> list[Claimed]:
+        """The next who are to be told; whoever declined such mail is settled on the way, and the next ones looked at."""
+        while claimed := self.people.claim(session, claim_as, limit=limit, now=now):
+            declined = self.find_declined(session, claimed)
+            out = [Outcome(row=claimed[index], state=PersonState.DROPPED, reason=DECLINED) for index in declined]
+            self.people.record(session, out, now=now)
+            if left := [one for index, one in enumerate(claimed) if index not in declined]:
+                return left
+        return []
 
     def _is_live(self, session: Session) -> bool:
         state = session.scalar(sa.select(CampaignRow.state).where(CampaignRow.id == self.campaign_id))

@@ -32,7 +32,8 @@ class CampaignState(StrEnum):
 class PersonState(StrEnum):
     """WAITING: still to tell. SENDING: being handed to a mail server; after a crash nobody knows. WRITING: being written
     as a file, which a repeat writes again under the same name. TOLD, BOUNCED: settled. UNCERTAIN: handed over or not, only
-    a bounce or a person can say. DROPPED: never told, since the campaign was withdrawn."""
+    a bounce or a person can say. DROPPED: never told, since the campaign was withdrawn, or
+    since they declined mail that nobody has to get."""
 
     WAITING = "waiting"
     SENDING = "sending"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from email import policy
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
@@ -20,7 +20,10 @@ from core.clock import Clock
 from core.database import Database
 from core.errors import BadInput
 from core.outbox import Event, post
+from core.personal import Personal
 from core.settings import MailSettings
+from notify.declining import Declining
+from notify.mail_natures import declined_by
 from notify.tables import MailState, SentMailRow
 from notify.transport import MailRefused, Transport, open_transport
 
@@ -29,8 +32,28 @@ MAIL: Final = "mail"
 _EVENT_NAME: Final = re.compile(r"[a-z][a-z_]*")
 # What an operator decided and worded is a person's mail; everything else tells robots not to answer (RFC 3834).
 WRITTEN_BY_PEOPLE: Final = frozenset(
-    {"request_refused", "request_extended", "request_fee", "nothing_found", "answered_by_hand"}
+    {
+        "request_refused",
+        "request_extended",
+        "request_fee",
+        "nothing_found",
+        "answered_by_hand",
+        "complaint_answered",
+        "appeal_decided",
+    }
 )
+
+
+class WholeHeader(UnstructuredHeader):
+    """A header that is never broken: the library would encode a long link as words, and mail programs then read none."""
+
+    def fold(self, *, policy: policy.Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]
+
+
+_HEADERS: Final = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", WholeHeader)  # type: ignore[arg-type]  # the registry mixes its base in
+_POLICY: Final = policy.SMTP.clone(header_factory=_HEADERS)
 
 
 class TextRenderer(Protocol):
@@ -51,7 +74,8 @@ class Mailer:
     """Renders and sends mails. `deliver` is the outbox's handler for the kind `mail`.
 
     A mail has one row, written before it is handed over: a repeat after a crash carries the same Message-ID, and one
-    that is known to be handed over is not sent again. `key` hashes addresses for that row.
+    that is known to be handed over is not sent again. `key` hashes addresses for that row. `declining`: asked before
+    every mail that is not essential; without it none of those goes out.
     """
 
     def __init__(
@@ -63,7 +87,9 @@ class Mailer:
         clock: Clock,
         database: Database,
         key: bytes,
+        declining: Declining | None = None,
     ) -> None:
+        self._declining = declining
         self._sender = settings.sender
         self._renderer = renderer
         self._clock = clock
@@ -81,12 +107,14 @@ class Mailer:
         if not _EVENT_NAME.fullmatch(event):
             raise BadInput(f"'{event}' is not the name of a mail.", remedy="Mails are the folders of templates/email.")
         subject = self._renderer.text(f"email/{event}/subject.txt", language=language, **variables)
-        message = EmailMessage(policy=policy.SMTP)
+        message = EmailMessage(policy=_POLICY)
         message["From"] = self._sender
         message["To"] = Address(addr_spec=mailable(to))
         message["Subject"] = " ".join(subject.split())
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = self._message_id(event_id)
+        for name, value in self._decline_headers(event, to).items():
+            message[name] = value
         if event not in WRITTEN_BY_PEOPLE:
             message["Auto-Submitted"] = "auto-generated"
         message.set_content(self._renderer.text(f"email/{event}/body.txt", language=language, **variables))
@@ -113,6 +141,9 @@ class Mailer:
         payload = event.payload
         if not self._open_row(event):
             return
+        if self._is_declined(payload["event"], Personal(payload["to"])):
+            self._settle(event, MailState.DECLINED)
+            return
         state = MailState.SENT
         try:
             self.send(
@@ -127,9 +158,23 @@ class Mailer:
         except MailRefused as refusal:
             state = MailState.REFUSED
             log.warning("mail.refused", event_id=event.id, mail=payload["event"], trouble=str(refusal))
+        self._settle(event, state)
+
+    def _settle(self, event: Event, state: MailState) -> None:
         with self._database.begin() as session:
             row = session.get_one(SentMailRow, event.id)
             row.state, row.at = state.value, self._clock.now()
+
+    def _is_declined(self, event: str, to: Personal) -> bool:
+        if not declined_by(event):
+            return False
+        if self._declining is None:
+            return True
+        with self._database.read() as session:
+            return bool(self._declining.declined(session, event, [to]))
+
+    def _decline_headers(self, event: str, to: str) -> Mapping[str, str]:
+        return self._declining.headers(event, Personal(to)) if self._declining else {}
 
     def _open_row(self, event: Event) -> bool:
         """Write the row down before the mail goes; False for one that is handed over or refused already."""

@@ -10,11 +10,13 @@ from core.database import Base
 
 
 class MailState(StrEnum):
-    """UNCERTAIN: handed over or not, a crash came between. SENT: handed over. REFUSED: the server will never take it."""
+    """UNCERTAIN: handed over or not, a crash came between. SENT: handed over. REFUSED: the server will never take it.
+    DECLINED: its recipient opted out of such mail, so it never left."""
 
     UNCERTAIN = "uncertain"
     SENT = "sent"
     REFUSED = "refused"
+    DECLINED = "declined"
 
 
 class SentMailRow(Base):

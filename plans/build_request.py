@@ -114,7 +114,8 @@ def _carry_out(request: _Request, right: Right, place: FoundCollection, rulings:
         yield beyond
         return
     store = request.datamap.stores[place.store]
-    divided = divide_shared(place, store, rulings, clause=request.clause, is_copy=right in READ_RIGHTS)
+    texts = _texts(request.datamap.collection(place.collection))
+    divided = divide_shared(place, store, rulings, clause=request.clause, is_copy=right in READ_RIGHTS, texts=texts)
     yield from (one for one in (divided.stays, divided.question) if one is not None)
     if right in READ_RIGHTS:
         yield _step(request, place, StepDeed.EXPORT, divided.own.condition)
@@ -236,6 +237,11 @@ def _beyond(request: _Request, place: FoundCollection) -> Stays | None:
     """What a copy to take elsewhere leaves out, with the reason; None where the right covers the collection."""
     why = why_not_portable(request.clauses, request.datamap.collection(place.collection).category)
     return _stays(place, request.clause, Right.PORTABILITY.value, "", why, place.condition) if why else None
+
+
+def _texts(collection: CollectionSettings) -> tuple[str, ...]:
+    """The fields in which people write freely, as the map says."""
+    return tuple(name for name, one in collection.fields.items() if (one.fideslang or "").startswith("user.content"))
 
 
 def _divide(request: _Request, place: FoundCollection) -> Iterator[Step | Stays]:

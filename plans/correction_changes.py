@@ -4,16 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as field_of
 from itertools import islice
+from time import monotonic
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from core.errors import KeptError
+from core.settings import CollectionSettings
 from plans.build_correction import fixed_by, named_fields
 from plans.plan import Plan, Step, StepDeed
 from stores.conditions import AllOf, Differs, OneOf
-from stores.contract import Store
+from stores.contract import Asks, Capability, Shape, Store
 from stores.datamap import DataMap
 
 MOST_VALUES: Final = 5  # different values of one field that are shown one by one
+NO_PROGRAM: Final = "is in a store that no program can correct"
+_FRESH_SECONDS: Final = 300.0
+_SHAPES: Final[WeakKeyDictionary[DataMap, dict[str, tuple[float, Shape | None]]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +38,16 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Correctable:
-    """A field of the map that can be put right, as far as the map says. `key`: its Fideslang key, or '';
-    `kind`: of identifier, or ''."""
+    """A field that the map names. `key`: its Fideslang key, or ''; `kind`: of identifier, or ''. `fixed`: why no correction
+    can change it, '' where one can; `may_be_empty`: whether it may say nothing, as far as its store says."""
 
     collection: str
     store: str
     field: str
     key: str
     kind: str
+    fixed: str = ""
+    may_be_empty: bool = True
 
     @property
     def name(self) -> str:
@@ -47,22 +55,49 @@ class Correctable:
 
 
 def correctable_fields(datamap: DataMap) -> tuple[Correctable, ...]:
-    """Every field that the map names and that is no key, no reference and no time; those that identify a person first.
-    Asks no store."""
+    """Every field that a correction can change: no key, no reference, no time; those that identify a person first."""
+    return tuple(one for one in known_fields(datamap) if not one.fixed)
+
+
+def known_fields(datamap: DataMap) -> tuple[Correctable, ...]:
+    """Every field that the map names, and of each whether a correction can change it. What the fields of a store are is
+    asked at most every few minutes; whose records are in it, never."""
     found = [
-        Correctable(
-            collection=one.id,
-            store=one.store,
-            field=name,
-            key=(one.fields[name].fideslang or "") if name in one.fields else "",
-            kind=next((kind for kind, field in one.identifies.items() if field == name), ""),
-        )
-        for one in datamap.collections
-        for name in named_fields(one)
-        if not fixed_by(one, name, datamap, None)
+        _known(one, name, datamap, shape_of(datamap, one)) for one in datamap.collections for name in named_fields(one)
     ]
     referred = {reference.to for one in datamap.collections for reference in one.person}
     return tuple(sorted(found, key=lambda one: (one.collection not in referred, not one.kind)))
+
+
+def _known(one: CollectionSettings, name: str, datamap: DataMap, shape: Shape | None) -> Correctable:
+    store = datamap.stores.get(one.store)
+    fixed = fixed_by(one, name, datamap, shape)
+    if not fixed and store is not None and Capability.CORRECT not in store.capabilities and not isinstance(store, Asks):
+        fixed = NO_PROGRAM
+    field = next((field for field in shape.fields if field.name == name), None) if shape else None
+    return Correctable(
+        collection=one.id,
+        store=one.store,
+        field=name,
+        key=(one.fields[name].fideslang or "") if name in one.fields else "",
+        kind=next((kind for kind, field in one.identifies.items() if field == name), ""),
+        fixed=fixed,
+        may_be_empty=field is None or field.nullable,
+    )
+
+
+def shape_of(datamap: DataMap, collection: CollectionSettings) -> Shape | None:
+    """What a collection is made of, as it was told lately; None where its store cannot say."""
+    known = _SHAPES.setdefault(datamap, {})
+    asked_at, shape = known.get(collection.id, (-_FRESH_SECONDS, None))
+    if monotonic() - asked_at >= _FRESH_SECONDS:
+        store = datamap.stores.get(collection.store)
+        try:
+            shape = store.shape(collection.at) if store is not None else None
+        except KeptError:
+            shape = None
+        known[collection.id] = (monotonic(), shape)
+    return shape
 
 
 def read_changes(plan: Plan, datamap: DataMap) -> tuple[Change, ...]:

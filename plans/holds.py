@@ -146,6 +146,12 @@ class Holds:
                 raise _asked_already(row)
             return _read(row)
 
+    def end_own(self, session: Session, hold_id: str, *, by: str, reason: str) -> None:
+        """End a hold that Kept made for something that ends now, in the caller's transaction; one that is over is let be."""
+        row = session.get(HoldRow, hold_id, with_for_update=True)
+        if row is not None and row.released_at is None:
+            self._end(session, row, by=by, reason=reason)
+
     def keep(self, hold_id: str, *, by: str, reason: str = "") -> Hold:
         """Take back that a hold ends, or refuse it: it goes on as if nobody had asked."""
         with self._database.begin() as session:

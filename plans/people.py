@@ -11,10 +11,11 @@ from core.settings import CollectionSettings
 from plans.plan import Gap
 from plans.questions import Question
 from stores.conditions import AnyOf, Condition, OneOf, Through
-from stores.contract import Capability
+from stores.contract import Capability, Store
 from stores.datamap import DataMap
 
 MOST_VALUES = 100_000  # values carried from one store into another
+MOST_MERGED = 50  # accounts in one chain of merged ones
 SHARED = frozenset(
     f"{name}@{domain}"
     for name in ("test", "user", "admin", "info", "noreply", "nobody")
@@ -152,16 +153,34 @@ def person_condition(datamap: DataMap, collection: CollectionSettings, known: Id
 
 
 def linked_identifiers(datamap: DataMap, known: Identifiers) -> Identifiers:
-    """These identifiers, and those that stand beside them in the same records."""
+    """These identifiers, and those that stand beside them in the same records, and in those that these were merged with."""
     linked = {kind: set(values) for kind, values in known.items()}
     for route in datamap.person_routes(known.keys()):
         store = datamap.stores[route.store]
         condition = any_of([OneOf(field=field, values=known[kind]) for kind, field in route.identifiers])
         if condition is None or Capability.READ not in store.capabilities:
             continue
+        condition = _with_merged(datamap.collection(route.collection), store, condition)
         for kind, field in datamap.collection(route.collection).identifies.items():
             linked.setdefault(kind, set()).update(islice(store.values(route.at, field, condition), MOST_VALUES))
     return {kind: tuple(sorted(values)) for kind, values in linked.items() if values}
+
+
+def _with_merged(collection: CollectionSettings, store: Store, condition: Condition) -> Condition:
+    """These records of a collection, and those that lead to them by its references to itself: merged accounts, along a
+    chain. One chain longer than MOST_MERGED is a mistake in the data; what was found by then counts."""
+    merged = [reference for reference in collection.person if reference.to == collection.id]
+    found, known = condition, dict[str, tuple[str, ...]]()
+    for _ in range(MOST_MERGED if merged else 0):
+        values = {
+            one.field: tuple(islice(store.values(collection.at, one.to_field, found), MOST_VALUES)) for one in merged
+        }
+        if values == known:
+            break
+        known = values
+        parts = [OneOf(field=name, values=each) for name, each in values.items() if each]
+        found = any_of([condition, *parts]) or condition
+    return found
 
 
 def any_of(parts: Sequence[Condition]) -> Condition | None:

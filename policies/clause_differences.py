@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from core.catalogue import catalogue, mark
 from policies.clause_findings import added, compare_ends, compare_same, removed, sets
 from policies.clause_schemas import key_names
-from policies.clause_words import describe_clause, said_key, speak
+from policies.clause_words import describe_clause, said_key
 from policies.clauses import (
     ChannelClause,
     Clause,
@@ -29,12 +30,7 @@ from policies.word_differences import RunKind, compare_words, words_of
 
 # What can change in a clause without changing anything for the people it is promised to.
 _BOOKKEEPING: Final = frozenset({"line", "silent", "promises", "owner", "id"})
-_UNSURE: Final = {
-    "en": "whether that is harmless cannot be told, so it counts as material",
-    "de": "ob das harmlos ist lässt sich nicht sagen, darum zählt es als wesentlich",
-}
-_BEFORE: Final = {"en": "before", "de": "vorher"}
-_NO_LONGER: Final = {"en": "No longer", "de": "Nicht mehr"}
+_UNSURE: Final = mark("whether that is harmless cannot be told, so it counts as material")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,21 +241,21 @@ def _named(clause: Clause, changed: set[str], language: str) -> str:
 
 
 def _change(clause_id: str, kind: str, rules: Sequence[Rule], before: str, after: str, language: str) -> ClauseChange:
-    first, spoken = rules[0], speak(language)
+    first, say = rules[0], catalogue(language).gettext
     heavy = [rule for rule in rules if rule.weight is first.weight]
-    why = "; ".join(rule.why[spoken] for rule in heavy)
+    why = "; ".join(say(rule.why) for rule in heavy)
     if all(rule.unsure for rule in heavy):
-        why += f"; {_UNSURE[spoken]}"
+        why += f"; {say(_UNSURE)}"
     return ClauseChange(
         clause_id=clause_id,
         kind=kind,
         happened=first.name,
-        word=first.word[spoken],
+        word=say(first.word),
         before=before,
         after=after,
         weight=first.weight,
         why=why,
-        reason=_reason(before, after, why, spoken),
+        reason=_reason(before, after, why, language),
         also=tuple(rule.name for rule in rules[1:]),
     )
 
@@ -273,11 +269,12 @@ def _what_went(before: str, after: str) -> str:
     return words if words and told and len(words) * 2 < len(before) else before
 
 
-def _reason(before: str, after: str, why: str, spoken: str) -> str:
+def _reason(before: str, after: str, why: str, language: str) -> str:
+    say = catalogue(language).gettext
     if not after:
-        what = f"{_NO_LONGER[spoken]}: {before}"
+        what = say(mark("No longer: %(sentence)s")) % {"sentence": before}
     elif before and before != after:
-        what = f"{after} ({_BEFORE[spoken]}: {_what_went(before, after)})"
+        what = say(mark("%(sentence)s (before: %(words)s)")) % {"sentence": after, "words": _what_went(before, after)}
     else:
         what = after
     return f"{what}: {why}."

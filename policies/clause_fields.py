@@ -156,5 +156,11 @@ def event_name() -> Words:
     return Words(ID, allowed="an event in lower-case letters, digits, - and _")
 
 
+def telling_address() -> Words:
+    """Where a recipient is told: by mail, with its own form, or over the API of a store of kept.yaml."""
+    form = r"^(mailto:[^@\s]+@[^@\s]+|https://\S+|store:[a-z0-9][a-z0-9_-]*)$"
+    return Words(form, allowed="mailto:ADDRESS, https://… or store:NAME")
+
+
 def address(**more: Any) -> Words:
     return Words(r"^(mailto:[^@\s]+@[^@\s]+|https://\S+)$", allowed="mailto:ADDRESS or https://…", **more)

@@ -19,10 +19,10 @@ from policies.clause_fields import (
     Ways,
     Within,
     Words,
-    address,
     category_list,
     event_name,
     shown,
+    telling_address,
 )
 from policies.clauses import (
     CLAUSE_TYPES,
@@ -203,7 +203,7 @@ class _Recipient(ClauseSchema):
     of = category_list(required=True)
     region = Words(allowed="a country's two letters, EEA, or a region")
     safeguard = Choice(TransferSafeguard)
-    tell = address()
+    tell = telling_address()
     terms = Words(allowed="the agreement that binds it, in words")
     when = Words(allowed="the condition in words")
 

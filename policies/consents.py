@@ -133,6 +133,19 @@ class Consents:
                 continue  # another turn, or the same text, was written at the same moment: look again
         raise Conflict("This consent is being changed from several places at once.", remedy="Send it again.")
 
+    def withdraw_all(self, session: Session, subject: Personal, *, channel: str, actor: str) -> tuple[str, ...]:
+        """Withdraw every consent of a person that stands, in the caller's transaction; gives the purposes, in their order.
+
+        A turn that is written at the same moment fails the transaction: whoever called tries again."""
+        turns: dict[str, list[ConsentTurn]] = {}
+        for one in self.read_person(session, subject):
+            turns.setdefault(one.purpose, []).append(one)
+        standing = tuple(name for name, history in turns.items() if history[-1].given)
+        for name in standing:
+            gone = NewConsent(subject=subject, purpose=name, given=False, channel=channel)
+            self._insert(session, gone, None, len(turns[name]) + 1, actor)
+        return standing
+
     def read_person(self, session: Session, subject: Personal, purpose: str | None = None) -> tuple[ConsentTurn, ...]:
         """Every turn of a person's consents with the texts that were shown, oldest first within each purpose."""
         wanted = (

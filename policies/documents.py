@@ -15,6 +15,7 @@ from marshmallow import Schema, ValidationError, fields, post_load
 
 from core.canonical import digest
 from core.errors import BadInput
+from core.languages import LANGUAGES
 from core.lined_yaml import LinedDocument, YamlRefused, load_lined
 from policies.clause_fields import ID, NameList, Words
 from policies.clause_schemas import Entry, flatten, read_clause
@@ -24,7 +25,6 @@ from policies.regimes import all_regimes
 
 MAX_BYTES: Final = 400_000
 MAX_CLAUSES: Final = 500
-LANGUAGES: Final = ("en", "de")
 _FENCE: Final = re.compile(r"^---[ \t]*$", flags=re.MULTILINE)
 _EMAIL: Final = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _PATH: Final = re.compile(r"/[A-Za-z0-9/_.-]+")

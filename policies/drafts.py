@@ -16,7 +16,8 @@ from core.clock import Clock
 from core.database import Base, Database
 from core.errors import BadInput, Conflict, KeptError, NotFound, TooMuch
 from core.ids import new_id
-from policies.documents import LANGUAGES, MAX_BYTES, Document, DocumentRefused, Problem
+from core.languages import LANGUAGES
+from policies.documents import MAX_BYTES, Document, DocumentRefused, Problem
 from policies.lint import Finding, lint, refusals
 from policies.materiality import Weight
 from policies.translations import family_of

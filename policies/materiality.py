@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -43,23 +43,23 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What one sort of change weighs. `unsure`: it counts as material because it could not be told. Words by language."""
+    """What one sort of change weighs. `unsure`: it counts as material because it could not be told. Words are English."""
 
     name: str
     weight: Weight
     unsure: bool
     law: str
-    word: Mapping[str, str]
-    why: Mapping[str, str]
+    word: str
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProseRule:
-    """What one sort of change of prose weighs, and the sentence for it by language, with names to fill in."""
+    """What one sort of change of prose weighs, and the sentence for it in English, with names to fill in."""
 
     name: str
     weight: Weight
-    sentence: Mapping[str, str]
+    sentence: str
 
 
 @cache
@@ -78,7 +78,7 @@ def needed_cookies() -> frozenset[str]:
 def prose_rules() -> Mapping[str, ProseRule]:
     """The rules for prose, by name."""
     return {
-        name: ProseRule(name=name, weight=Weight(data["weight"]), sentence={"en": data["en"], "de": data["de"]})
+        name: ProseRule(name=name, weight=Weight(data["weight"]), sentence=data["says"])
         for name, data in _data()["prose"].items()
     }
 
@@ -87,6 +87,12 @@ def prose_rules() -> Mapping[str, ProseRule]:
 def word_lists() -> Mapping[str, tuple[str, ...]]:
     """The lists of words that the rules for prose look for, in lower case."""
     return {name: tuple(words) for name, words in _data()["words"].items()}
+
+
+def extract_messages(*_of_babel: Any, **_options: Any) -> Iterator[tuple[int, None, str, list[str]]]:
+    """The words of the rules for the catalogues, as babel.cfg asks for them."""
+    yield from ((1, None, words, []) for rule in all_rules().values() for words in (rule.word, rule.why))
+    yield from ((1, None, rule.sentence, []) for rule in prose_rules().values())
 
 
 def weightiest(rules: Iterable[str]) -> list[Rule]:

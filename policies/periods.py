@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from core.catalogue import catalogue, join_words, short_code
 from core.clock import require_utc
 from core.errors import BadInput
 
@@ -21,14 +22,8 @@ _LETTERS: Final = {"h": "PT{}H", "d": "P{}D", "w": "P{}W", "m": "P{}M", "y": "P{
 LONGEST_YEARS: Final = 200
 
 _UNITS: Final = ("years", "months", "weeks", "days", "hours", "minutes")
-_WORDS: Final = {
-    "en": (("year", "years"), ("month", "months"), ("week", "weeks"), ("day", "days"), ("hour", "hours"),
-           ("minute", "minutes")),
-    "de": (("Jahr", "Jahre"), ("Monat", "Monate"), ("Woche", "Wochen"), ("Tag", "Tage"), ("Stunde", "Stunden"),
-           ("Minute", "Minuten")),
-}  # fmt: skip
+# What stands after "nach" and "von"; no other language of ours changes the word there.
 _DATIVE_DE: Final = {"Jahre": "Jahren", "Monate": "Monaten", "Tage": "Tagen"}
-_AND: Final = {"en": "and", "de": "und"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +83,19 @@ class Period:
 
     def words(self, language: str = "en", *, dative: bool = False) -> str:
         """`30 days`, `1 year and 6 months`, `10 Jahre`; in German prose after "nach" or "von" ask for the dative."""
-        short = language.split("-", 1)[0].lower()
-        short = short if short in _WORDS else "en"
-        parts = []
-        for unit, (one, many) in zip(_UNITS, _WORDS[short], strict=True):
-            if number := getattr(self, unit):
-                word = one if number == 1 else many
-                parts.append(f"{number} {_DATIVE_DE.get(word, word) if dative else word}")
-        if len(parts) == 1:
-            return parts[0]
-        return f"{', '.join(parts[:-1])} {_AND[short]} {parts[-1]}"
+        ngettext = catalogue(language).ngettext
+        parts = [
+            (self.years, ngettext("1 year", "%(num)s years", self.years)),
+            (self.months, ngettext("1 month", "%(num)s months", self.months)),
+            (self.weeks, ngettext("1 week", "%(num)s weeks", self.weeks)),
+            (self.days, ngettext("1 day", "%(num)s days", self.days)),
+            (self.hours, ngettext("1 hour", "%(num)s hours", self.hours)),
+            (self.minutes, ngettext("1 minute", "%(num)s minutes", self.minutes)),
+        ]
+        said = [words % {"num": number} for number, words in parts if number]
+        if dative and short_code(language) == "de":
+            said = [" ".join(_DATIVE_DE.get(word, word) for word in each.split(" ")) for each in said]
+        return join_words(said, language)
 
     def __str__(self) -> str:
         day = "".join(

@@ -34,8 +34,18 @@ _BLOCKED: Final = re.compile(
     r"(?:page )?not found|forbidden|bad gateway|service unavailable|too many requests",
     re.I,
 )
-_GERMAN: Final = re.compile(r"\b(?:der|die|und|wir|nicht|ihre[rnms]?|daten|werden|eine[rnms]?|für|von|zu|sie)\b", re.I)
-_ENGLISH: Final = re.compile(r"\b(?:the|and|we|not|your|data|are|is|for|of|to|you|or)\b", re.I)
+# The first wins a tie.
+_SMALL_WORDS: Final = {
+    language: re.compile(rf"\b(?:{words})\b", re.I)
+    for language, words in {
+        "en": "the|and|we|not|your|data|are|is|for|of|to|you|or",
+        "de": "der|die|und|wir|nicht|ihre[rnms]?|daten|werden|eine[rnms]?|für|von|zu|sie",
+        "fr": "les|nous|vous|vos|et|des|dans|est|sont|pour|avec|données|une|du",
+        "es": "los|las|usted|sus|para|por|una|del|con|datos|que|y|el|se",
+        "it": "il|di|che|della|dei|sono|per|suoi|con|dati|una|gli|nel|non",
+        "nl": "het|een|wij|uw|van|voor|worden|zijn|niet|gegevens|en|met|op|wordt",
+    }.items()
+}
 _BREAK: Final = re.compile(r"<br\s*/?>", re.I)
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|])")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“„‘(\[]*[A-ZÄÖÜ0-9])")
@@ -167,9 +177,9 @@ def _pieces(sentence: str) -> Iterator[str]:
 
 
 def guess_language(blocks: Sequence[Block]) -> str:
-    """de where German's small words outnumber English's, else en."""
+    """The language whose small words are the most, English where none are more than its own."""
     sample = " ".join(block.text for block in blocks)[:60_000]
-    return "de" if len(_GERMAN.findall(sample)) > len(_ENGLISH.findall(sample)) else "en"
+    return max(_SMALL_WORDS, key=lambda language: len(_SMALL_WORDS[language].findall(sample)))
 
 
 def escape_markdown(text: str) -> str:

@@ -19,8 +19,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from core.catalogue import catalogue, mark
 from core.words import long_day
-from policies.clause_words import describe_clause, said_key, speak
+from policies.clause_words import describe_clause, said_key
 from policies.clauses import Clause
 from policies.documents import Document
 from policies.expressions import CONTROLLER_FACTS, allowed_keys
@@ -61,7 +62,7 @@ _TAKEN: Final = frozenset({"main", "top"})
 # nothing in it is read as Markdown, in text, in code and in links alike.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _MARK: Final = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
-_NOT_YET: Final = {"en": "not yet in force", "de": "noch nicht in Kraft"}
+_NOT_YET: Final = mark("not yet in force")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,7 @@ def _fill(document: Document, *, in_force: date | None, version: int | None, fin
         "policy": document.policy,
         "language": language,
         "version": "" if version is None else version,
-        "in_force": long_day(in_force, language) if in_force else _NOT_YET[speak(language)],
+        "in_force": long_day(in_force, language) if in_force else catalogue(language).gettext(_NOT_YET),
     }
     return environment.from_string(document.body.replace(_OPEN, "").replace(_CLOSE, "")).render(facts)
 

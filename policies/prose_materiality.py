@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from policies.clause_words import said_key, speak
+from core.catalogue import catalogue, mark
+from policies.clause_words import said_key
 from policies.documents import Document
 from policies.fact_rules import take_sides, weigh_facts
 from policies.materiality import ProseRule, Reason, Weight, prose_rules
@@ -23,19 +24,22 @@ _EXPRESSION: Final = re.compile(r"\{\{-?\s*clause\(\s*[\"']([\w-]+)[\"']\s*\)(?:
 # What stands in place of an expression is one word, so that another expression is another word.
 _MARK: Final = re.compile(r"⟦([\w-]+?)(?:__(\w+))?⟧")
 _CITE: Final = re.compile(r"⟦[\w-]+__cite⟧")
-_MORE: Final = {"en": (", and {} more", " in {} paragraphs"), "de": (" und {} weitere", " in {} Absätzen")}
 _TURNED_ONLY: Final = frozenset({"turned"})
+# The lists of words in materiality.yaml are of these languages; in any other no word tells what a paragraph is about.
+_READ: Final = frozenset({"en", "de"})
+_BY_WORDS_ALONE: Final = frozenset({"reworded", "small", "passage_added", "passage_removed"})
 
 
 def nothing_differs(language: str) -> str:
     """What a verdict says where there is nothing to say."""
-    return prose_rules()["nothing"].sentence[speak(language)]
+    rule = prose_rules()["nothing"]
+    return catalogue(language).gettext(rule.sentence)
 
 
 def stands_twice(language: str, name: str) -> Reason:
     """That one text stands twice in its capture and was read once."""
     rule = prose_rules()["stands_twice"]
-    return Reason(weight=rule.weight, sentence=rule.sentence[speak(language)].format(quote=name))
+    return Reason(weight=rule.weight, sentence=catalogue(language).gettext(rule.sentence).format(quote=name))
 
 
 def weigh_texts(changes: Sequence[ProseChange], old: PlainText, new: PlainText) -> list[Reason]:
@@ -48,7 +52,7 @@ def weigh_texts(changes: Sequence[ProseChange], old: PlainText, new: PlainText) 
     for change in differing:
         facts = list(weigh_facts(change, before, after))
         found += facts
-        found += _by_words(change, (before.flat, after.flat), facts)
+        found += _unsure(_by_words(change, (before.flat, after.flat), facts), change, new.language)
     return _say(_join_sections(found, changes), new.language)
 
 
@@ -70,10 +74,18 @@ def weigh_bodies(old: Document, new: Document, changed: Collection[str]) -> list
             continue
         cited = {mark[1] for mark in _MARK.finditer(f"{change.before} {change.after}")}
         here = _by_words(_without_cites(change), texts, [])
-        if cited & set(changed):
+        if cited & set(changed) and new.language in _READ:
             here = [one for one in here if one.rule in _TURNED_ONLY and change.happened is ProseHappening.CHANGED]
-        found += here
+        found += _unsure(here, change, new.language)
     return [Reason(weight=one.weight, sentence=_unmarked(one.sentence, new, old)) for one in _say(found, new.language)]
+
+
+def _unsure(found: list[Finding], change: ProseChange, language: str) -> list[Finding]:
+    """What counts as harmless by its words alone does so only where the words can be read."""
+    if language in _READ:
+        return found
+    quote = quote_of(change.after or change.before)
+    return [Finding(rule="unread", quote=one.quote or quote) if one.rule in _BY_WORDS_ALONE else one for one in found]
 
 
 def _without_cites(change: ProseChange) -> ProseChange:
@@ -141,29 +153,29 @@ def _join_sections(found: Sequence[Finding], changes: Sequence[ProseChange]) -> 
 
 def _say(found: Iterable[Finding], language: str) -> list[Reason]:
     """Findings as sentences; of each rule some are quoted and the rest is counted."""
-    spoken = speak(language)
     by_rule: dict[str, list[Finding]] = {}
     for one in found:
         by_rule.setdefault(one.rule, []).append(one)
     # In the order of the rules: what is said in facts comes before what only words hint at.
     return [
-        reason for name, rule in prose_rules().items() for reason in _sentences(rule, by_rule.get(name, ()), spoken)
+        reason for name, rule in prose_rules().items() for reason in _sentences(rule, by_rule.get(name, ()), language)
     ]
 
 
-def _sentences(rule: ProseRule, group: Sequence[Finding], spoken: str) -> Iterator[Reason]:
+def _sentences(rule: ProseRule, group: Sequence[Finding], language: str) -> Iterator[Reason]:
     if rule.weight is Weight.MATERIAL:
         distinct = list({(one.quote, *one.fills.values()): one for one in group}.values())
         shown, rest = distinct[:_MOST_SAID], max(0, len(distinct) - _MOST_SAID)
     else:
         shown, rest = list(group[:1]), len(group) - 1
-    more, in_all = _MORE[spoken]
+    spoken = catalogue(language)
     for number, one in enumerate(shown, start=1):
         words = sum(each.words for each in group)
-        sentence = rule.sentence[spoken].format_map(
+        sentence = spoken.gettext(rule.sentence).format_map(
             {"before": "–", "after": "–", "section": "", "quote": one.quote, "words": words} | dict(one.fills)
         )
         if rest and number == len(shown):
-            tail = more.format(rest) if one.quote or one.fills else in_all.format(len(group))
-            sentence = sentence.removesuffix(".") + tail + "."
+            more, in_all = mark(", and %(num)s more"), mark(" in %(num)s paragraphs")
+            tail, counted = (more, rest) if one.quote or one.fills else (in_all, len(group))
+            sentence = sentence.removesuffix(".") + spoken.gettext(tail) % {"num": counted} + "."
         yield Reason(weight=rule.weight, sentence=sentence)

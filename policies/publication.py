@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from babel import Locale
 
+from core.catalogue import catalogue, mark
 from core.clock import day_in
 from core.errors import BadInput, Conflict
 from policies.clauses import RetentionClause
@@ -19,19 +20,11 @@ from policies.notices import NoticeTerms
 from policies.translations import check_translation
 from policies.version_values import Overrule, PublishRefused, Version
 
-_WORDS: Final = {
-    "en": {
-        "against": "Against version {number}, which is planned: {reason}",
-        "back": "Why that holds for what is kept already: {reason}.",
-        "gone": "The policy is no longer published in {language}.",
-        "new": "The policy is published in {language} too.",
-    },
-    "de": {
-        "against": "Gegenüber Version {number}, die geplant ist: {reason}",
-        "back": "Warum das auch für schon Gespeichertes gilt: {reason}.",
-        "gone": "Die Erklärung erscheint nicht mehr auf {language}.",
-        "new": "Die Erklärung erscheint auch auf {language}.",
-    },
+_WORDS: Final[Mapping[str, str]] = {
+    "against": mark("Against version {number}, which is planned: {reason}"),
+    "back": mark("Why that holds for what is kept already: {reason}."),
+    "gone": mark("The policy is no longer published in {language}."),
+    "new": mark("The policy is published in {language} too."),
 }
 
 
@@ -62,7 +55,8 @@ def weigh(current: Version, planned: Sequence[Version], documents: Sequence[Docu
     Whether the versions that are planned come into force before is not known yet: the heaviest of the verdicts against
     each of them counts, so that nobody who has to hear of it is left out.
     """
-    against = _WORDS[documents[0].language]["against"]
+    say = catalogue(documents[0].language).gettext
+    against = say(_WORDS["against"])
     verdicts = [_compare(current, documents)]
     for one in planned:
         found = _compare(one, documents)
@@ -84,20 +78,21 @@ def _reaching_back(old: Document, new: Document) -> Iterator[Verdict]:
     before = {clause.id: clause.reaches_back for clause in old.of_kind(RetentionClause)}
     for clause in new.of_kind(RetentionClause):
         if clause.reaches_back and clause.reaches_back != before.get(clause.id):
-            reason = _WORDS[new.language]["back"].format(reason=clause.reaches_back.rstrip("."))
+            say = catalogue(new.language).gettext
+            reason = say(_WORDS["back"]).format(reason=clause.reaches_back.rstrip("."))
             yield Verdict(weight=Weight.MATERIAL, reasons=(reason,))
 
 
 def _languages(old: Version, new: Sequence[Document]) -> Iterator[Verdict]:
-    words, speaks = _WORDS[new[0].language], Locale(new[0].language)
+    say, speaks = catalogue(new[0].language).gettext, Locale(new[0].language)
     spoken = [document.language for document in new]
     for language in old.languages:
         if language not in spoken:
-            reason = words["gone"].format(language=speaks.languages[language])
+            reason = say(_WORDS["gone"]).format(language=speaks.languages[language])
             yield Verdict(weight=Weight.MINOR, reasons=(reason,))
     for language in spoken:
         if language not in old.languages:
-            reason = words["new"].format(language=speaks.languages[language])
+            reason = say(_WORDS["new"]).format(language=speaks.languages[language])
             yield Verdict(weight=Weight.EDITORIAL, reasons=(reason,))
 
 

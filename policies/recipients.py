@@ -74,6 +74,16 @@ def recipient_events(versions: Sequence[Version]) -> list[RecipientEvent]:
     return events
 
 
+def got_since(event: RecipientEvent, versions: Sequence[Version]) -> datetime:
+    """Since when the recipient of an event had got data at the time: the day it was last added, or that of the event."""
+    came = [
+        one.at
+        for one in recipient_events(versions)
+        if one.change is RecipientChange.ADDED and one.at <= event.at and _name(one.clause) == _name(event.clause)
+    ]
+    return came[-1] if came else event.at
+
+
 def _compare(
     number: int, at: datetime, was: RecipientClause | None, now: RecipientClause | None
 ) -> RecipientEvent | None:

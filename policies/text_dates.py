@@ -1,4 +1,4 @@
-"""Days as policy texts write them, in English and German: found, read and hidden, so that a date can be told from a change."""
+"""Days as policy texts write them, in each language: found, read and hidden, so that a date can be told from a change."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ _MONTHS: Final = {
         "jan feb mar apr may jun jul aug sep oct nov dec",
         "januar februar märz april mai juni juli august september oktober november dezember",
         "jänner feb mär apr mai jun jul aug sept okt nov dez",
+        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+        "januari februari maart april mei juni juli augustus september oktober november december",
     )
     for number, name in enumerate(names.split(), start=1)
 }
 _NAMES: Final = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DATE: Final = re.compile(
     rf"(?<!\d)(?:(?P<m1>{_NAMES})\.?\s+(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y1>\d{{4}})"
-    rf"|(?P<d2>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?:of\s+)?(?P<m2>{_NAMES})\.?,?\s+(?P<y2>\d{{4}})"
+    rf"|(?P<d2>\d{{1,2}})(?:st|nd|rd|th|er|\.)?\s+(?:(?:of|de)\s+)?(?P<m2>{_NAMES})\.?,?\s+(?:del?\s+)?(?P<y2>\d{{4}})"
     r"|(?P<y3>\d{4})-(?P<m3>\d{2})-(?P<d3>\d{2})"
     r"|(?P<d4>\d{1,2})\.(?P<m4>\d{1,2})\.(?P<y4>\d{4})"
-    rf"|(?P<m5>{_NAMES})\s+(?P<y5>\d{{4}}))(?!\d)",
+    rf"|(?P<m5>{_NAMES})\s+(?:del?\s+)?(?P<y5>\d{{4}}))(?!\d)",
     re.I,
 )
 _DIGITS: Final = re.compile(r"\d{4}")

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import NotFound
+from core.languages import LANGUAGES
 from policies.clauses import Clause
-from policies.documents import LANGUAGES, Document, DocumentRefused, Problem, parse_document
+from policies.documents import Document, DocumentRefused, Problem, parse_document
 
 # Words for people, which a translation says in its own language; everything else in a clause is the promise itself.
 _WORDS: Final = frozenset({"says", "why", "fields", "interest", "reaches_back", "note", "terms", "when"})

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.words import full_day, plural, span
+from dsr.erasure_looks import BackLine
 from dsr.figures import LateRequest
 from promises.silence import Silence
 from promises.states import State, SweepEvidence
@@ -16,7 +17,8 @@ from promises.states import State, SweepEvidence
 class AlarmKind(StrEnum):
     """HALF: the oldest record has used up half of `within`. BROKEN: evidence says the promise is broken. MISSED: a run did
     not begin when it was due. UNREACHED: a store could not say. WAITS: a sweep waits for a person for more than half of
-    `within`. SILENT: a job does not run, or only fails. OVERDUE: a request is open on a day after the one it was due."""
+    `within`. SILENT: a job does not run, or only fails. OVERDUE: a request is open on a day after the one it was due. BACK: people
+    who were erased are there again."""
 
     HALF = "half_used"
     BROKEN = "broken"
@@ -25,6 +27,7 @@ class AlarmKind(StrEnum):
     WAITS = "waits"
     SILENT = "silent"
     OVERDUE = "overdue"
+    BACK = "erased_back"
 
 
 # What each is called while it stands, and once it is over.
@@ -36,6 +39,7 @@ TITLES = {
     AlarmKind.WAITS: "{about} waits for approval too long",
     AlarmKind.SILENT: "The job {about} is silent",
     AlarmKind.OVERDUE: "Request {about} is overdue",
+    AlarmKind.BACK: "What request {about} erased is back",
 }
 OVER_TITLES = {
     AlarmKind.HALF: "{about}: back inside half of its time",
@@ -45,6 +49,7 @@ OVER_TITLES = {
     AlarmKind.WAITS: "{about} no longer waits for approval",
     AlarmKind.SILENT: "The job {about} runs again",
     AlarmKind.OVERDUE: "Request {about} is no longer overdue",
+    AlarmKind.BACK: "What request {about} erased is gone again",
 }
 TO_DO = {
     AlarmKind.HALF: "Look why the sweep does not take them: a hold, its budget, an error of the last run.",
@@ -54,6 +59,7 @@ TO_DO = {
     AlarmKind.WAITS: "Look at the numbers, then approve it or say why not.",
     AlarmKind.SILENT: "Run `kept doctor`, then look at the log of `kept serve`.",
     AlarmKind.OVERDUE: "Its page in the console says what it waits for.",
+    AlarmKind.BACK: "Look at Requests, Erased, then erase it again or say why it stays.",
 }
 # What nobody can say of a clause while a store of it cannot be read.
 UNKNOWN_THEN = frozenset({AlarmKind.HALF, AlarmKind.BROKEN})
@@ -123,11 +129,13 @@ def judge_alarms(
     now: datetime,
     *,
     late: Sequence[LateRequest] = (),
+    back: Sequence[BackLine] = (),
 ) -> tuple[Alarm, ...]:
     """Every alarm that stands now. A clause that nobody has ever looked at is red on the board, and no alarm."""
     alarms = [alarm for one in standings for alarm in _of_clause(one, now)]
     alarms += [Alarm(kind=AlarmKind.SILENT, about=one.job, says=one.words(now), since=one.since) for one in silences]
     alarms += [Alarm(kind=AlarmKind.OVERDUE, about=one.ref, says=_late_words(one), since=one.since) for one in late]
+    alarms += [Alarm(kind=AlarmKind.BACK, about=one.ref, says=_back_words(one), since=one.found_at) for one in back]
     return tuple(alarms)
 
 
@@ -154,6 +162,11 @@ def _of_clause(one: Standing, now: datetime) -> Iterator[Alarm]:
 
 def _late_words(one: LateRequest) -> str:
     return f"{one.right.value.replace('_', ' ').capitalize()}, due on {full_day(one.due_on)}."
+
+
+def _back_words(one: BackLine) -> str:
+    found = f"{plural(one.total, 'record', 'records')} in {', '.join(one.rows)}." if one.rows else ""
+    return f"{found} {one.why}".strip()
 
 
 def _half_words(sweep: SweepEvidence, within: timedelta | None) -> str:

@@ -17,6 +17,7 @@ from core.database import Base, Database
 from core.errors import WaitsForPerson
 from core.ids import new_id
 from core.words import full_day, span
+from dsr.erasure_looks import list_back
 from dsr.figures import list_late
 from notify.mail import queue_mail
 from policies.cutoffs import BindingClause
@@ -92,7 +93,8 @@ class Alarms:
             silences = read_silences(session, now, awake_since=self._awake_since)
             version = self._policies.in_force(session)
             late = list_late(session, now, version.document.controller.timezone if version else "UTC")
-        standing = judge_alarms(standings, silences, now, late=late)
+            back = list_back(session)
+        standing = judge_alarms(standings, silences, now, late=late, back=back)
         try:
             with self._database.begin() as session:
                 self._settle(session, standing, now)

@@ -12,9 +12,20 @@ from sqlalchemy.orm import Session
 from checks.nights import GOOD_FOR
 from core.clock import Clock, day_in
 from core.database import Database
+from dsr.erasure_replay import count_back
 from dsr.figures import RightFigures, count_rights
+from dsr.telling_views import count_recipients, figures_of
 from policies.clause_words import describe_clause
-from policies.clauses import Clause, CollectsClause, NeverClause, RetentionClause, Right, RightClause
+from policies.clauses import (
+    Clause,
+    CollectsClause,
+    NeverClause,
+    RecipientClause,
+    RetentionClause,
+    Right,
+    RightClause,
+    Role,
+)
 from policies.cutoffs import BindingClause
 from policies.versions import Policies, Version
 from promises.alarms import Standing
@@ -27,8 +38,10 @@ from promises.states import (
     Judgement,
     RightEvidence,
     State,
+    TellingEvidence,
     judge_collects,
     judge_never,
+    judge_recipient,
     judge_right,
     judge_sweep,
 )
@@ -179,8 +192,20 @@ class Boards:
             return self._judge_sweep(session, clause, now)
         if isinstance(clause, RightClause) and clause.to != OUTSIDE:
             found = figures.get(clause.right, RightFigures())
+            back = count_back(session) if clause.right is Right.DELETION else 0
             return judge_right(
-                RightEvidence(checked_at=now, open_tickets=found.open, late_tickets=found.late, answered=found.answered)
+                RightEvidence(
+                    checked_at=now,
+                    open_tickets=found.open,
+                    late_tickets=found.late,
+                    answered=found.answered,
+                    back=back,
+                )
+            )
+        if isinstance(clause, RecipientClause) and clause.role is not Role.AUTHORITY:
+            told = figures_of(count_recipients(session, now), clause.name)
+            return judge_recipient(
+                TellingEvidence(checked_at=now, open=told.open, late=told.late, settled=told.settled)
             )
         if isinstance(clause, CollectsClause):
             found_in_map = self._checks.of_map(session, clause, version.number)

@@ -62,6 +62,17 @@ class RightEvidence:
     open_tickets: int
     late_tickets: int
     answered: int
+    back: int = 0  # people whose data were erased and are there again
+
+
+@dataclass(frozen=True, kw_only=True)
+class TellingEvidence:
+    """What one recipient had to be told, counted at `checked_at`. `late`: open past its day; `settled`: told or excused."""
+
+    checked_at: datetime
+    open: int
+    late: int
+    settled: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +146,9 @@ def _kept_words(evidence: SweepEvidence, now: datetime) -> str:
 
 def judge_right(evidence: RightEvidence) -> Judgement:
     """A right: no ticket past its due date is kept, open ones inside their time are due, a late one is broken."""
+    if evidence.back:
+        back = f"What was erased of {plural(evidence.back, 'person', 'people')} is there again."
+        return Judgement(state=State.BROKEN, proof=back, checked_at=evidence.checked_at)
     if evidence.late_tickets:
         late = f"{plural(evidence.late_tickets, 'request is', 'requests are')} past the due date."
         return Judgement(state=State.BROKEN, proof=late, checked_at=evidence.checked_at)
@@ -143,6 +157,21 @@ def judge_right(evidence: RightEvidence) -> Judgement:
         return Judgement(state=State.DUE, proof=waiting, checked_at=evidence.checked_at)
     answered = f"{count(evidence.answered)} answered" if evidence.answered else "None asked for yet"
     return Judgement(state=State.KEPT, proof=f"{answered}, none open, none late.", checked_at=evidence.checked_at)
+
+
+def judge_recipient(evidence: TellingEvidence) -> Judgement:
+    """Who gets data: what was deleted, corrected or restricted is told to it in its time; one past its day breaks it."""
+
+    def judged(state: State, proof: str) -> Judgement:
+        return Judgement(state=state, proof=proof, checked_at=evidence.checked_at)
+
+    if evidence.late:
+        day = "its day" if evidence.late == 1 else "their day"
+        return judged(State.BROKEN, f"{plural(evidence.late, 'telling', 'tellings')} past {day}.")
+    if evidence.open:
+        return judged(State.DUE, f"{plural(evidence.open, 'telling', 'tellings')} open, none late.")
+    told = f"Told {plural(evidence.settled, 'time', 'times')}" if evidence.settled else "Nothing had to be told yet"
+    return judged(State.KEPT, f"{told}, none open, none late.")
 
 
 def judge_collects(evidence: MapEvidence | None, *, good_for: timedelta, now: datetime) -> Judgement:

@@ -11,24 +11,31 @@ from pathlib import Path
 
 from core.clock import SystemClock
 from core.database import Database
+from core.keys import derive_key
 from core.leases import Leases
 from core.outbox import Dispatcher
 from core.rendering import Renderer
 from core.settings_file import load_settings
+from dsr.arrivals import FIND_CONTACT
 from dsr.certificates import MAKE
+from dsr.choices import AT_ONCE
+from dsr.closed_accounts import TAKE as ACCOUNTS_CLOSED
 from dsr.desk import Desk
 from dsr.limits import DEFAULT_LIMITS, Limits
 from dsr.planning import RUN
 from dsr.proof import COMPARE
 from dsr.proof_changes import WATCH
+from dsr.self_service import SERVE
 from dsr.service import Requests
 from examples.gateway.build import write_configuration
 from examples.gateway.database import create_tables
 from ledger.log import Ledger
 from notify.mail import MAIL, Mailer, queue_mail
 from notify.mailbox import Mailbox, StoredMail
+from notify.suppressions import Suppressions
 from plans.engine import Plans
 from plans.reading import Reading
+from policies.acceptances import Acceptances
 from policies.documents import parse_document
 from policies.versions import Policies
 from stores.datamap import DataMap
@@ -130,6 +137,7 @@ def build_house(
     stores = {name: open_store(one, clock=clock) for name, one in settings.stores.items()}
     plans = Plans(database, clock, ledger, leases, DataMap(settings.collections, stores))
     renderer = Renderer(base_url="https://kept.example")
+    suppressions = Suppressions(database, clock, ledger, derive_key(SECRET, "suppressions"))
     desk = Desk(
         database=database,
         clock=clock,
@@ -145,8 +153,15 @@ def build_house(
         limits=limits,
         settings=settings.requests,
         alerts=settings.alerts.mail,
+        suppressions=suppressions,
     )
-    requests = Requests(desk, Reading(database, clock, ledger, leases, plans))
+    acceptances = Acceptances(database, clock, ledger, policies, key=derive_key(SECRET, "acceptances"))
+    requests = Requests(
+        desk,
+        Reading(database, clock, ledger, leases, plans),
+        handoff=settings.handoff,
+        on_account_closed=[acceptances.note_account_closed],
+    )
     mailer = Mailer(settings.mail, settings.var, renderer, clock=clock, database=database, key=SECRET)
     return House(
         database=database,
@@ -164,6 +179,10 @@ def build_house(
                 COMPARE: requests.proof.handle,
                 WATCH: requests.changes.handle,
                 MAKE: requests.handle_certificate,
+                FIND_CONTACT: requests.arrivals.find_contact,
+                SERVE: requests.self_service.handle,
+                ACCOUNTS_CLOSED: requests.closed_accounts.handle,
+                AT_ONCE: requests.rights.handle,
             },
         ),
         root=root,

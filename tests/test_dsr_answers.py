@@ -8,6 +8,7 @@ import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -22,25 +23,33 @@ from core.errors import Conflict, NotFound
 from core.outbox import Event
 from dsr.answer_drafts import AnswerDrafts
 from dsr.answer_words import Kind, NotWhole, clean_text, compose, parts_of, standard_text
+from dsr.answers import HeldCollection, write_access_letter
 from dsr.certificates import MAKE
 from dsr.complaints import answer_rules, authority_of, complaint_of
 from dsr.desk import find_ticket
-from dsr.retries import MOST_TRIES
+from dsr.outcome_lines import count_gone
+from dsr.retries import MOST_TRIES, Trying
+from dsr.stands import Stand
 from dsr.states import State
 from ledger.entries import commitment_of
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.notes import open_note, parse_key, read_proof
+from plans.standing import StepResult
+from plans.tables import StepState
 from policies.clauses import Right
+from policies.documents import parse_document
 from policies.regimes import all_regimes
 from tests.dsr_house import ANNA, NOON, OPERATOR, House, build_house
 
 Frozen = FrozenDateTimeFactory | TickingDateTimeFactory
+EXAMPLE = Path(__file__).parent.parent / "examples" / "gateway"
 RIGHTS_OF = {
     Kind.COPY: (Right.ACCESS, Right.PORTABILITY),
     Kind.DELETED: (Right.DELETION,),
     Kind.NOTHING_FOUND: (Right.ACCESS, Right.DELETION),
     Kind.REFUSED: tuple(Right),
     Kind.BY_HAND: tuple(Right),
+    Kind.EXTENDED: tuple(Right),
 }
 
 
@@ -93,7 +102,7 @@ def test_a_text_that_lacks_a_part_is_refused_and_the_part_is_named() -> None:
     with pytest.raises(NotWhole, match=r"no part \{stay\} in this answer.*There are: .*\{stays\}"):
         clean_text("{deleted}\n\n{stay}", Kind.DELETED, Right.DELETION, "gdpr")
     with pytest.raises(NotWhole, match="paragraph of its own"):
-        clean_text("We did {deleted}\n\n{stays}", Kind.DELETED, Right.DELETION, "gdpr")
+        clean_text("We did {deleted}\n\n{stays}\n\n{recipients}", Kind.DELETED, Right.DELETION, "gdpr")
     restricted = standard_text(Kind.BY_HAND, Right.RESTRICTION, "en").replace("{closing}", "")
     with pytest.raises(NotWhole, match=r"Art. 18\(3\)"):
         clean_text(restricted, Kind.BY_HAND, Right.RESTRICTION, "gdpr")
@@ -157,7 +166,7 @@ def test_an_operators_words_go_out_with_the_facts_filled_in(house: House) -> Non
         answers.write(ref, Kind.DELETED, text="Gone.\n\n{deleted}", by=OPERATOR)
     with pytest.raises(Conflict, match="does not come to the answer"):
         answers.write(ref, Kind.COPY, text="Here.", by=OPERATOR)
-    words = "Dear Anna Quill, it is gone since {day}.\n\n{deleted}\n\n{stays}"
+    words = "Dear Anna Quill, it is gone since {day}.\n\n{deleted}\n\n{stays}\n\n{recipients}"
     answers.write(ref, Kind.DELETED, text=words, by=OPERATOR)
     draft = answers.read(ref, Kind.DELETED)
     assert (draft.text, draft.written_by) == (words, OPERATOR)
@@ -220,9 +229,35 @@ def test_what_is_done_so_far_is_told_while_a_place_fails(house: House, time: Fro
     assert "Requests: 7" in house.latest_mail(ANNA, "deleted").text.replace("\u00a0", " ")
 
 
+def test_what_waits_for_its_time_has_not_failed_and_goes_on_at_its_moment(house: House, time: Frozen) -> None:
+    """A file of today can be rewritten once the day is over: until then nothing counts as a failure, no try is spent, the
+    ticket and the person's page say that it waits, and at midnight it goes on by itself."""
+    today = house.root / "logs" / "requests-2026-06-11.jsonl"
+    today.write_text('{"ts": "2026-06-11T09:00:00Z", "user_id": "u_anna", "prompt": "now", "response": "ok"}\n')
+    ref = approved(house)
+    for _ in range(3):  # whoever has it tried again in between changes nothing
+        house.work()
+        house.requests.schedule_run(ref, by=OPERATOR)
+    house.work()
+    view = house.requests.view(ref)
+    assert (view.state, view.line.stand, view.line.state_name) == (State.PARTLY_DONE, Stand.TIME, "Waits for its time")
+    assert view.plan
+    assert [one.state for one in view.plan.steps if one.collection == "request-days"] == ["later"]
+    assert view.trying == Trying(tries=0, next_at=datetime(2026, 6, 12, tzinfo=UTC))
+    assert "still being written" in house.requests.page(ref, house.open_page(ref)).status.body
+    assert house.count("users", "id = 'u_anna'") == 1  # the account goes last
+    time.move_to(datetime(2026, 6, 12, 0, 0, 1))
+    house.work()
+    assert house.requests.view(ref).state is State.ANSWERED
+    assert (house.count_lines("u_anna"), house.count("users", "id = 'u_anna'")) == (0, 0)
+
+
 @pytest.mark.slow
-def test_work_that_keeps_failing_waits_for_an_operator(house: House, time: Frozen) -> None:
-    """It is tried again later each time, for some days; then it waits, says so, and an operator sets it going."""
+def test_work_that_keeps_failing_waits_for_an_operator(database: Database, tmp_path: Path, time: Frozen) -> None:
+    """It is tried again later each time, for some days; then it waits, says so, one mail goes to those who get alarms, and
+    an operator sets it going."""
+    configuration = (EXAMPLE / "kept.yaml").read_text() + "alerts: {mail: [alarms@kept.example]}\n"
+    house = build_house(database, tmp_path / "house", configuration=configuration)
     ref = approved(house)
     lock_out(house, shut=True)
     house.work()
@@ -235,6 +270,9 @@ def test_work_that_keeps_failing_waits_for_an_operator(house: House, time: Froze
     assert view.trying is not None
     assert (view.trying.tries, view.trying.gave_up, view.state) == (MOST_TRIES, True, State.PARTLY_DONE)
     assert [one.kind for one in view.timeline][-1] == "gave_up"
+    told = house.mails_to("alarms@kept.example")
+    assert sum(mail.subject == f"Request {ref} is not tried again by itself" for mail in told) == 1
+    assert ANNA not in told[0].text
     apart = [round((later - sooner).total_seconds(), -2) for sooner, later in pairwise(waits)]
     assert apart == sorted(apart)
     assert timedelta(days=3) < waits[-1] - waits[0] < timedelta(days=5)
@@ -300,3 +338,42 @@ def test_a_certificate_is_made_once_and_only_of_a_deletion(house: House) -> None
     other = house.confirmed()
     with pytest.raises(NotFound):
         house.requests.page_certificate(other, grant, "json")
+
+
+# words of the letter and of what stays
+
+
+def test_a_letter_names_countries_kinds_and_exceptions_in_words_of_its_language() -> None:
+    """Regions by their names, kinds of data in the plural and in the person's language, also where the policy is in
+    another one, and the way to complain that the law has."""
+    document = parse_document((EXAMPLE / "policy.md").read_text(), "gateway.md")
+    held = [
+        HeldCollection(collection="requests", rows=7, categories=frozenset({"request_log", "feedback"})),
+        HeldCollection(collection="invoices", rows=0, categories=frozenset({"invoice"})),
+    ]
+    day = datetime(2026, 6, 11, tzinfo=UTC).date()
+    told = {}
+    for language in ("en", "de"):
+        letter = write_access_letter(
+            ref="K7F3Q-2MXB", right=Right.ACCESS, document=document, held=held, gaps=(), received_on=day, written_on=day,
+            authority=None, complaint="You can appeal.", language=language,
+        )  # fmt: skip
+        told[language] = " ".join(str(letter.variables()).replace("\\xa0", " ").split())
+        assert "beside this letter" not in letter.page_summary
+    for words in ("(United States)", "feedback and request logs", "Nothing held: Invoices.", "Exceptions: invoices (",
+                  "You can appeal."):  # fmt: skip
+        assert words in told["en"], words
+    assert "in US" not in told["en"]
+    assert "Feedbacks" not in told["en"]
+    for words in ("(Vereinigte Staaten)", "Rückmeldungen und Anfrageprotokolle", "Ausnahmen: Rechnungen ("):
+        assert words in told["de"], words
+
+
+def test_a_record_that_stands_as_its_key_is_counted_among_what_stays_only() -> None:
+    """One place for each record: gone, or staying with its reason."""
+    step = StepResult(
+        step_id="s", collection="accounts", state=StepState.LEFT, rows=3, remaining=1,
+        note="1 rows of users stand as their key alone: kept records of invoices point at them",
+    )  # fmt: skip
+    assert count_gone(step) == 2
+    assert count_gone(replace(step, state=StepState.DONE, note="")) == 3

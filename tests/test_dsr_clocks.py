@@ -14,6 +14,7 @@ from core.clock import SystemClock
 from core.database import Database
 from core.errors import BadInput, Conflict
 from core.operators import Role, add_operator
+from dsr.answer_words import Kind, NotWhole
 from dsr.clock_acts import ClockAct
 from dsr.figures import list_late
 from dsr.states import State
@@ -114,7 +115,16 @@ def test_a_whole_life_from_receipt_to_an_extended_answer(house: House, time: Fro
     house.requests.make_plan(ref, by=OPERATOR)
     on(time, "2026-07-15")
     assert house.requests.view(ref).clock.extended_due == date(2026, 9, 16)
+    answers = house.requests.answers
+    assert Kind.EXTENDED in {one.kind for one in answers.offered(ref)}
+    draft = answers.read(ref, Kind.EXTENDED)
+    assert "16 September 2026" in draft.mail
+    with pytest.raises(NotWhole, match=r"\{due\}, the new day"):
+        answers.write(ref, Kind.EXTENDED, text=draft.text.replace("{due}", "soon"), by=OPERATOR)
+    answers.write(ref, Kind.EXTENDED, text=f"{draft.text}\n\nWe are sorry for it.", by=OPERATOR)
     assert house.requests.clocks.extend(ref, by=OPERATOR, reason=REASON) == date(2026, 9, 16)
+    assert "We are sorry for it." in house.latest_mail(ANNA, "takes longer").text
+    assert Kind.EXTENDED not in {one.kind for one in answers.offered(ref)}
     mail = " ".join(house.latest_mail(ANNA, "takes longer").text.split())
     for words in (REASON, "Wednesday, 16 September 2026", "GDPR Art. 12(3)", "Graurheindorfer"):
         assert words in mail

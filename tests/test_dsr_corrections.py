@@ -13,10 +13,12 @@ import sqlalchemy as sa
 
 from core.database import Database
 from core.errors import BadInput, Conflict, NotFound, WaitsForPerson
+from core.settings import CollectionSettings, FieldSettings, Reference
 from dsr.corrections import MOST, WrongValue
 from dsr.finding import Choice, Ruling
 from dsr.states import State
 from dsr.views import Act
+from stores.datamap import DataMap
 from tests.dsr_house import ANNA, ANNA_NAME, BRUNO, NOON, OPERATOR, STRANGER, House, build_house
 
 NEW_NAME, NEW_MAIL = "Anna Quill-Sommer", "anna.sommer@post.example"
@@ -269,3 +271,51 @@ def test_a_correction_can_be_made_in_the_application_and_told(house: House) -> N
     ref = asked(house, user__name=NEW_NAME)
     house.requests.answer_by_hand(ref, by=OPERATOR, words="Your account number is right now.")
     assert house.requests.view(ref).state is State.ANSWERED
+
+
+def test_only_what_can_be_changed_is_offered_and_the_rest_is_named_with_its_reason(house: House) -> None:
+    """A fact that is a key of its table is not offered, not taken, and named with why; nothing is asked of the store's
+    records for that."""
+    run(house, "CREATE TABLE profiles (nickname TEXT PRIMARY KEY, title TEXT NOT NULL, user_id TEXT)")
+    profiles = CollectionSettings(
+        id="profiles",
+        store="gateway",
+        at="profiles",
+        category="account",
+        person=(Reference(field="user_id", to="accounts", to_field="id"),),
+        fields={
+            "nickname": FieldSettings(fideslang="user.name.first"),
+            "title": FieldSettings(fideslang="user.job_title"),
+        },
+    )
+    house.plans.datamap = DataMap([*house.plans.datamap.collections, profiles], house.plans.datamap.stores)
+    ref = asked(house)
+    corrections, grant = house.requests.corrections, house.open_page(ref)
+    seen = corrections.read_as_person(ref, grant)
+    assert seen
+    assert "user.name.first" not in {one.about for one in seen.offered}
+    assert [(one.word, one.why) for one in seen.fixed] == [("First name", "other records are found by it")]
+    with pytest.raises(WrongValue):
+        corrections.propose_as_person(ref, grant, about="user.name.first", value="Anni")
+    with pytest.raises(BadInput, match="nothing that can be put right"):
+        corrections.propose(ref, about="user.name.first", value="Anni", by=OPERATOR)
+    with pytest.raises(WrongValue, match="cannot be emptied"):
+        corrections.propose_as_person(ref, grant, about="user.job_title", value="", empty=True)
+
+
+def test_a_field_is_emptied_where_it_may_be_empty(house: House) -> None:
+    """The person asks for nothing to stand there; before and after say so, and it is NULL afterwards. Something else, in
+    words, cannot be empty."""
+    ref = house.confirmed(ANNA, "correction")
+    grant, corrections = house.open_page(ref), house.requests.corrections
+    with pytest.raises(WrongValue, match="in words"):
+        corrections.propose_as_person(ref, grant, about="", value="", empty=True)
+    corrections.propose_as_person(ref, grant, about="user.contact.organization", value="", empty=True)
+    (line,) = corrections.view(ref).lines
+    assert (line.is_emptied, line.suggested) == (True, "accounts.company")
+    corrections.place(ref, line.id, where=line.suggested, by=OPERATOR)
+    house.requests.make_plan(ref, by=OPERATOR)
+    (change,) = corrections.view(ref).changes
+    assert (change.before and change.before.reveal(), change.after) == ("-Quill & Co", None)
+    assert done(house, ref) is State.ANSWERED
+    assert read(house, "SELECT company FROM users WHERE id = 'u_anna'") == [None]

@@ -15,7 +15,7 @@ from core.settings import CollectionSettings, Reference
 from dsr.finding import Choice, Matter, Ruling
 from dsr.states import State
 from dsr.views import Act
-from plans.build_shared import TAKEN_OUT, THEIRS_TOO
+from plans.build_shared import BUT_TEXTS, TAKEN_OUT, THEIRS_TOO
 from plans.plan import Step
 from plans.tables import StepState
 from stores.datamap import DataMap
@@ -91,7 +91,7 @@ def test_shared_records_wait_for_a_decision_and_the_answer_tells_of_it(house: Ho
 
 def test_what_is_said_of_shared_records_is_said_in_german_too() -> None:
     """Nobody reads our English in a German answer."""
-    for words in (THEIRS_TOO, TAKEN_OUT):
+    for words in (THEIRS_TOO, TAKEN_OUT, BUT_TEXTS):
         assert catalogue("de").gettext(words) != words
 
 
@@ -178,6 +178,10 @@ def test_an_approval_taken_back_in_mid_run_stops_the_work(house: House) -> None:
     assert house.count("users") == 2, "the account goes last"
     house.work()
     assert house.requests.view(ref).state is State.PLANNED, "the scheduled work does not begin again by itself"
+    # The counts that it was approved with are no longer right.
+    assert Act.APPROVE not in house.requests.view(ref).acts
+    with pytest.raises(Conflict, match="carried out in part"):
+        approve(house, ref)
     house.requests.make_plan(ref, by=OPERATOR)
     approve(house, ref)
     house.work()

@@ -129,7 +129,7 @@ class Quiet:
 
 LETTER = Letter(
     ref="K7F3Q-2MXB", title="A copy of your data", controller={"name": "Lanternway", "email": "p@lanternway.example"},
-    written_on=date(2026, 6, 11), received_on=date(2026, 6, 11), summary="In short.", opening="Hello.", sections=(), authority=None,
+    written_on=date(2026, 6, 11), received_on=date(2026, 6, 11), summary="In short.", page_summary="In short.", opening="Hello.", sections=(), authority=None,
 )  # fmt: skip
 SETTINGS = CollectionSettings(
     id="letters", store="s", at="t", category="letter",
@@ -169,8 +169,16 @@ def test_the_json_of_a_collection_is_canonical_and_the_csv_even(
     records: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Whatever the records are: reading the file and writing it by RFC 8785 gives its bytes, numbers that JSON cannot hold
-    exactly are text, every line of the CSV has every column, and no text cell begins a formula."""
+    exactly are text, every line of the CSV has every column, and no text cell begins a formula. Without a record there is
+    no file, and the manifest says that nothing is held."""
     archive = packed_zip(tmp_path_factory.mktemp("pack"), records)
+    if not records:
+        manifest = json.loads(archive.read("manifest.json"))
+        assert manifest["nothing_held"] == [{"name": "letters", "title": "Letters"}]
+        assert manifest["collections"] == []
+        assert set(archive.namelist()) == {"index.html", "letter.pdf", "manifest.json"}
+        assert "Nothing held in 1 place" in archive.read("index.html").decode()
+        return
     plain = archive.read("data/letters.json")
     read = json.loads(plain, parse_int=lambda digits: int(digits) if abs(int(digits)) < 2**53 else float(digits))
     assert canonical(read) == plain

@@ -81,7 +81,7 @@ def plan(house: House, ref: str) -> None:
 
 def test_each_law_asks_for_what_it_says() -> None:
     """Control of the address under the GDPR; under the ccpa two points for categories and three with a declaration for a
-    copy, two or three for a deletion; nothing beyond the address for an opt-out; unknown laws ask for the address."""
+    copy, two or three for a deletion; nothing at all for an opt-out; unknown laws ask for the address."""
 
     def of(regime: str | None, right: Right, *, sensitive: bool = False) -> tuple[int, bool]:
         rule = rule_for(regime, ["gdpr", "ccpa"], right, is_sensitive=sensitive)
@@ -92,7 +92,7 @@ def test_each_law_asks_for_what_it_says() -> None:
     assert of("ccpa", Right.ACCESS) == of("ccpa", Right.PORTABILITY) == (3, True)
     assert rule_for("ccpa", (), Right.ACCESS, is_sensitive=False).categories == 2
     assert (of("ccpa", Right.DELETION), of("ccpa", Right.DELETION, sensitive=True)) == ((2, False), (3, False))
-    assert of("ccpa", Right.OPT_OUT, sensitive=True) == (1, False)
+    assert of("ccpa", Right.OPT_OUT, sensitive=True) == (0, False)
     assert of(None, Right.ACCESS) == (1, False)
     assert rule_for("ccpa", (), Right.ACCESS, is_sensitive=False).step_up is None
     assert rule_for("gdpr", (), Right.ACCESS, is_sensitive=False).step_up == 2

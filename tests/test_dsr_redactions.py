@@ -170,6 +170,12 @@ def test_operators_decide_on_the_tickets_page(tmp_path: Path) -> None:
         ref = with_findings(installation)
         agent, page = installation.signed_in(AGENT), f"/console/requests/{ref}"
         shown = BeautifulSoup(agent.get(page).get_data(as_text=True), "html.parser")
+        assert "Needs a decision" in shown.select(".head .is-due")[0].get_text(" ")
+        assert "Needs a decision" in agent.get("/console/requests").get_data(as_text=True)
+        assert "A step failed" not in shown.get_text(" ")
+        home = BeautifulSoup(agent.get("/console/").get_data(as_text=True), "html.parser")
+        (button,) = home.select(f".todo a.btn[href$='{ref}']")
+        assert button.get_text(" ", strip=True).startswith("Decide")
         card = shown.select_one("#texts")
         assert card
         words = card.get_text(" ")

@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from core.rendering import prepare_environment
 from dsr.answer_words import MAILS, Kind, compose, parts_of, standard_text
-from notify.campaign_words import WORDS
+from notify.campaign_words import words_in
 from policies.clauses import Right
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,13 +188,13 @@ MAIL: dict[str, Any] = {
     "asked_on": "Friday, 5 June 2026", "is_overdue": False,
     "hold": "hold_01kax2", "added": "Friday, 1 May 2026", "review": "Thursday, 11 June 2026",
     "words": f"We put your name right.\nIt is Marta now.\n\n{LONG}",
-    "rule": "GDPR Art. 12(3)", "amount": "12.50 EUR", "changed": "8 June 2026", "until": "18 June 2026", "received": "11 June 2026",
+    "rule": "GDPR Art. 12(3)", "amount": "12.50 EUR", "right": "Deletion", "tries": 24, "changed": "8 June 2026", "until": "18 June 2026", "received": "11 June 2026",
     "done_on": "12 June 2026", "size": "4.2 MB", "searched": 6, "closing": "", "complaint": "", "in_part": False, "waits": False,
     "requests": [{"ref": "R-1043", "right": "Access", "due": "Friday, 19 June 2026", "left": "7 days", "state": "Received",
                   "link": "https://ccr.example/console/requests/R-1043"}], "is_fallback": False,
 }  # fmt: skip
 MAIL |= {
-    "w": WORDS["en"], "greeting": "Hello,", "subject": "Our privacy policy changes on 1 July 2026", "preheader": LONG,
+    "w": words_in("en"), "greeting": "Hello,", "subject": "Our privacy policy changes on 1 July 2026", "preheader": LONG,
     "title": "Our privacy policy stays as it is", "intro": "one thing changes that you should know of.",
     "when_label": "It is planned to change on", "when_value": "Wednesday, 1 July 2026", "when_note": "",
     "changes": [{"title": "Someone new gets data", "more": "", "before": "", "after": LONG, "reaches_back": ""}],
@@ -204,14 +204,19 @@ MAIL |= {
     "alarms": [{"title": "request-logs is broken", "says": LONG, "to_do": "The board says what was seen and when."},
                {"title": "The job sweeps is silent", "says": "It has not run for 12 min.", "to_do": "Run `kept doctor`."}],
 }  # fmt: skip
-MAIL_MORE: dict[str, Any] = {"asked_at": "11 June 2026", "in_part": True, "waits": True, "is_fallback": True, "has_files": True,
-             "closing": "It stays restricted until we tell you otherwise, and we tell you before that ends.",
+MAIL |= {"asker": "Robin Agent", "says": "that you gave permission for it", "customer": "dpo@customer.example",
+         "person": "anna.quill@post.example", "proven": True, "details": ""}  # fmt: skip
+MAIL |= {"recipient": "Letterbox", "what": "deleted", "told": [{"title": "Letterbox", "why": LONG}], "told_note": ""}
+MAIL |= {"effects": ["All of your data is only stored.", LONG], "reasons": LONG, "follows": "", "goes_on": False,
+         "is_restriction": True, "day": "Friday, 19 June 2026"}  # fmt: skip
+MAIL_MORE: dict[str, Any] = {"goes_on": True, "day": "", "follows": LONG, "what": "corrected", "told": [{"title": "Letterbox", "why": LONG}, {"title": "Paywell", "why": "told on 12 June 2026"}], "asked_at": "11 June 2026", "in_part": True, "waits": True, "is_fallback": True, "has_files": True,
+             "details": LONG, "closing": "It stays restricted until we tell you otherwise, and we tell you before that ends.",
              "refused": [{"title": "Account", "why": LONG}, {"title": "Letters", "why": "others are named in them"}],
              "requests": MAIL["requests"] * 2, "policy_link": "https://ccr.example/privacy", "smaller": [LONG, LONG], "is_overdue": True,
              "asked": [{"title": "Letters", "why": "deleted by hand, confirmed to us"}],
              "left_out": 3, "when_note": "It takes effect 14 days after everyone has been told.", "can_refuse": True,
              "changes": [{"title": "Data are kept longer", "more": LONG, "before": LONG, "after": "", "reaches_back": LONG}]}  # fmt: skip
-MAIL_LESS: dict[str, Any] = {"kept_back": [], "items": [], "authority": None, "link": "", "searched": 0, "complaint": LONG, "changes": [], "can_ask": False,
+MAIL_LESS: dict[str, Any] = {"is_restriction": False, "effects": [LONG], "what": "lifted", "told": [], "told_note": LONG, "kept_back": [], "items": [], "authority": None, "link": "", "searched": 0, "complaint": LONG, "changes": [], "can_ask": False,
                              "alarms": [{"title": "request-logs is broken", "says": LONG, "to_do": LONG}]}  # fmt: skip
 LETTER: dict[str, Any] = {
     "controller": CONTROLLER, "ref": "R-1043", "person_name": "Marta Quillfeather", "date": "12 June 2026",
@@ -306,12 +311,13 @@ def sample_of(event: str, more: dict[str, Any]) -> dict[str, Any]:
     kind = next((one for one, name in MAILS.items() if name == event), None)
     if kind is None:
         return given
-    right = {Kind.COPY: Right.ACCESS, Kind.CORRECTED: Right.CORRECTION, Kind.BY_HAND: Right.RESTRICTION}.get(
+    right = {Kind.COPY: Right.ACCESS, Kind.CORRECTED: Right.CORRECTION, Kind.BY_HAND: Right.RESTRICTION,
+             Kind.CARRIED_OUT: Right.WITHDRAW_CONSENT, Kind.COMPLAINT: Right.COMPLAINT, Kind.APPEAL: Right.APPEAL}.get(
         kind, Right.DELETION
-    )
+    )  # fmt: skip
     text = standard_text(kind, right, "en", places=given["searched"], in_part="refused" in given)
     facts = {"request": given["right_words"], "day": given["done_on"], "size": given["size"], "rule": given["ground"],
-             "number": str(given["searched"])}  # fmt: skip
+             "number": str(given["searched"]), "outcome": "our decision stands", "first": "R-1001", "decider": "somebody else"}  # fmt: skip
     return given | {"blocks": compose(text, parts_of(kind, right, "gdpr"), facts)}
 
 

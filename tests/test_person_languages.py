@@ -231,7 +231,10 @@ GIVEN: dict[str, Any] = DAYS | {
     "asked": [{"title": "Briefe", "why": "ZZ"}], "reason": "RR", "ground": "GG", "authority": AUTHORITY, "words": "WW",
     "size": "4 MB", "searched": 6, "policy_link": "https://ccr.example/privacy", "work": "AA", "store": "helpdesk",
     "collection": "letters", "asked_on": "5.6.2026", "is_overdue": False, "in_part": False, "closing": "CC", "complaint": "",
-    "rule": "Q1", "amount": "12.50 EUR", "waits": True, "more": True,
+    "rule": "Q1", "amount": "12.50 EUR", "waits": True, "more": True, "asker": "AK", "says": "SY", "customer": "cu@ccr.example",
+    "person": "pe@ccr.example", "proven": True, "details": "DE",
+    "effects": ["EE"], "reasons": "EX", "follows": "FF", "goes_on": False, "is_restriction": True, "day": "19.6.2026",
+    "recipient": "RC", "what": "deleted", "told": [{"title": "RC", "why": "TT"}], "told_note": "",
 }  # fmt: skip
 WHERE = ("BfDI", "Graurheindorfer Straße 153, 53117 Bonn", "https://bfdi.example")
 # What the law asks of each, as it must stand in the mail; what a language says in its own words comes after.
@@ -241,19 +244,34 @@ PARTS: dict[str, tuple[str, ...]] = {
     "status_code": ("481 207", DAYS["expires"]),
     "message_from_us": ("XX", "R-1043", "https://ccr.example/r"),
     "contact_changed": ("XX", "ccr", DAYS["changed"], DAYS["until"], "https://ccr.example/r"),
+    "asker_confirm": ("XX", "ccr", DAYS["expires"], DAYS["received"], "https://ccr.example/r"),
+    "asker_received": ("XX", "R-1043", DAYS["due"], DAYS["received"], "https://ccr.example/r"),
+    "asker_permission": ("XX", "ccr", "AK", "SY", DAYS["expires"], DAYS["received"], "https://ccr.example/r"),
+    "asker_refused": ("XX", "R-1043", "{complain}"),
+    "asker_done": ("XX", "R-1043"),
+    "request_forwarded": ("XX", "R-1043", "cu@ccr.example", DAYS["received"], "{complain}", "{court}"),
+    "customer_request": ("XX", "R-1043", "pe@ccr.example", "AK", "DE", DAYS["received"]),
     "address_confirm": ("XX", "ccr", DAYS["expires"], "https://ccr.example/r"),
     "package_ready": (DAYS["expires"], "4 MB", "{letter}", "{again}", "{complain}", "{court}", *WHERE),
     "deletion_done": ("Logs", "1\u202f902", "Briefe", "ZZ", "Belege", "YY", "31.12.2036", DAYS["done_on"], "{recipients}", "{complain}", "{court}", *WHERE),
+    "deletion_cooling": ("XX", "ccr", DAYS["expires"], "https://ccr.example/r"),
     "correction_done": ("Logs", "1\u202f902", "Briefe", "ZZ", "Belege", "YY", DAYS["done_on"], "{recipients}", "{complain}", "{court}", *WHERE),
     "nothing_found": ("XX", "6", "{nothing}", "{complain}", "{court}", *WHERE),
     "request_refused": ("XX", "RR", "GG", "{complain}", "{court}", "{free}", *WHERE),
-    "request_extended": ("XX", "RR", DAYS["due"], "Q1", "{complain}", "{court}", *WHERE),
+    "request_extended": ("XX", "RR", DAYS["due"], "GG", "{complain}", "{court}", *WHERE),
     "request_fee": ("XX", "RR", "12.50 EUR", "Q1", "{complain}", "{court}", *WHERE),
     "request_acknowledged": ("XX", "R-1043", DAYS["due"], DAYS["received"], "{nothing}", "{complain}", "{court}", *WHERE),
     "answered_by_hand": ("XX", "WW", "CC", "{complain}", "{court}", *WHERE),
+    "right_carried_out": ("XX", "EE", "CC", DAYS["done_on"], "R-1043", "{complain}", "{court}", *WHERE),
+    "complaint_answered": ("OO", "EX", "R-1043", "{court}", *WHERE),
+    "appeal_decided": ("OO", "EX", "R-1001", "DD", "R-1043", "{court}", *WHERE),
+    "restriction_ends": ("XX", "WW", "R-1043", "19.6.2026"),
     "task_asked": ("AA", "helpdesk", "letters", DAYS["due"], DAYS["expires"], "https://ccr.example/r"),
     "task_reminded": ("AA", "helpdesk", "letters", DAYS["due"], "5.6.2026", "https://ccr.example/r"),
     "task_withdrawn": ("AA", "helpdesk", "letters", "5.6.2026"),
+    "telling_asked": ("AA", "RC", DAYS["due"], DAYS["expires"], "https://ccr.example/r"),
+    "telling_reminded": ("AA", "RC", DAYS["due"], "5.6.2026", "https://ccr.example/r"),
+    "telling_withdrawn": ("AA", "RC", "R-1043", "5.6.2026"),
 }  # fmt: skip
 SAID = {
     "en": {"complain": "complain to", "court": "go to court", "nothing": "hold nothing about you", "free": "at no cost",
@@ -261,8 +279,20 @@ SAID = {
     "de": {"complain": "beschweren", "court": "vor Gericht gehen", "nothing": "nichts über Sie gespeichert",
            "free": "kostenlos", "letter": "einen Brief, der sagt", "again": "eine neue verlangen",
            "recipients": "wer Ihre Daten von uns erhalten hat"},
+    "fr": {"complain": "réclamation auprès de", "court": "saisir un tribunal", "nothing": "aucune donnée sur vous",
+           "free": "gratuitement", "letter": "une lettre qui dit", "again": "en demander une nouvelle",
+           "recipients": "qui a reçu vos données de nous"},
+    "es": {"complain": "reclamación ante", "court": "acudir a los tribunales", "nothing": "ningún dato sobre usted",
+           "free": "sin coste", "letter": "una carta que dice", "again": "pedir una nueva",
+           "recipients": "quién recibió sus datos de nosotros"},
+    "it": {"complain": "reclamo", "court": "rivolgersi a un giudice", "nothing": "alcun dato su di Lei",
+           "free": "gratuitamente", "letter": "una lettera che dice", "again": "chiederne una nuova",
+           "recipients": "chi ha ricevuto i Suoi dati da noi"},
+    "nl": {"complain": "klacht indienen bij", "court": "naar de rechter gaan", "nothing": "geen gegevens over u",
+           "free": "kosteloos", "letter": "een brief die zegt", "again": "een nieuwe vragen",
+           "recipients": "wie uw gegevens van ons heeft gekregen"},
 }  # fmt: skip
-LEAST: dict[str, Any] = {"authority": None, "kept_back": [], "asked": [], "link": "", "searched": 0, "asked_at": "",
+LEAST: dict[str, Any] = {"goes_on": True, "is_restriction": False, "day": "", "what": "lifted", "told": [], "told_note": "TN", "authority": None, "kept_back": [], "asked": [], "link": "", "searched": 0, "asked_at": "",
          "received": "", "due": DAYS["due"], "in_part": True, "is_overdue": True, "waits": False, "more": False}  # fmt: skip
 RENDERER = Renderer(base_url="https://ccr.example")
 
@@ -282,9 +312,17 @@ def standard_blocks(event: str, language: str, given: dict[str, Any]) -> list[di
     kind = next((one for one, name in MAILS.items() if name == event), None)
     if kind is None:
         return []
-    right = {Kind.COPY: Right.PORTABILITY if given["in_part"] else Right.ACCESS, Kind.BY_HAND: Right.RESTRICTION}
+    right = {Kind.COPY: Right.PORTABILITY if given["in_part"] else Right.ACCESS, Kind.BY_HAND: Right.RESTRICTION,
+             Kind.CARRIED_OUT: Right.RESTRICTION, Kind.COMPLAINT: Right.COMPLAINT, Kind.APPEAL: Right.APPEAL}  # fmt: skip
     asked = right.get(kind, Right.DELETION)
-    facts = {"request": given["right_words"], "day": given["done_on"], "size": given["size"], "rule": given["ground"]}
+    facts = {
+        "request": given["right_words"],
+        "day": given["done_on"],
+        "size": given["size"],
+        "rule": given["ground"],
+        "due": given["due"],
+    }
+    facts |= {"outcome": "OO", "first": "R-1001", "decider": "DD"}
     text = standard_text(kind, asked, language, places=given["searched"])
     return compose(text, parts_of(kind, asked, "gdpr"), facts | {"number": str(given["searched"])})
 
@@ -333,7 +371,7 @@ def test_a_letter_says_where_to_complain_in_each_language(language: str, authori
     for part in ("R-1043", "20.5.2026", "19.6.2026", "SS", "OO", CONTROLLER["email"], *(WHERE if authority else ())):
         assert part in words
     assert SAID[language]["complain"].split(" ")[0] in words
-    assert {"en": "go to court", "de": "vor Gericht gehen"}[language] in words
+    assert SAID[language]["court"] in words
     if language == "de":
         assert "Aufsichtsbehörde" in words
         require_no_english(re.sub(r"https?://\S+|\S+@\S+", "", words))

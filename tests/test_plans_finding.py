@@ -18,7 +18,7 @@ from core.settings import CollectionSettings, Reference
 from plans.finding import find
 from plans.identifying import MOST_RECORDS
 from plans.lanes import Ask, ask_all
-from plans.people import Found, NeedsReview
+from plans.people import Found, NeedsReview, clean_identifiers, linked_identifiers
 from plans.plan import Plan, StepDeed, plan_json, read_plan
 from plans.questions import NO_RULINGS, Choice, Matter, Ruling, Rulings
 from plans.tables import PlanState
@@ -198,6 +198,8 @@ def test_merged_accounts_are_one_person_along_a_chain_and_both_ways(database: Da
     for proven in ("anna@mail.test", "ben@mail.test"):
         found = find(datamap, {"email": [proven]})
         assert (rows_of(found)["accounts"], rows_of(found)["api-keys"], found.questions) == (3, 5, ())
+        # A hold on any of them keeps them all.
+        assert set(linked_identifiers(datamap, clean_identifiers({"email": [proven]}))["user_id"]) == {"u1", "u2", "u3"}
 
 
 def test_one_of_three_addresses_finds_the_account_and_the_other_two(database: Database, gateway: Gateway) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app import make_web, open_services
+from core.catalogue import install_words
 from core.words import FILTERS
 from jobs.cli import kept
 from jobs.services import Wiring
@@ -120,12 +121,13 @@ def difference() -> Difference:
     return compare(old, new)
 
 
-def draw(call: str, **more: object) -> BeautifulSoup:
+def draw(call: str, language: str = "en", **more: object) -> BeautifulSoup:
     """A macro as a template calls it."""
     environment = Environment(
         loader=FileSystemLoader(HERE.parent / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters.update(FILTERS)
+    install_words(environment, lambda: language)
     environment.globals["url_for"] = lambda *_, **words: f"/static/{words['filename']}"
     source = "{% import 'macros/differences.html' as shown %}{{ shown." + call + " }}"
     return BeautifulSoup(environment.from_string(source).render(difference=difference(), **more), "html.parser")
@@ -166,6 +168,6 @@ def test_the_table_of_clauses_says_what_happened_and_what_it_weighs() -> None:
     ]
     assert page.select("thead th")[2].get_text() == "Version 1"
     assert row.select("td")[-1].get_text(" ").startswith("material")
-    german = draw("clause_table(difference, language='de')")
+    german = draw("clause_table(difference)", language="de")
     assert german.select("tbody td")[-1].get_text(" ").startswith("wesentlich")
     assert len(draw("clause_table(difference, weights=false)").select("th")) == 4

@@ -88,7 +88,7 @@ def test_a_clause_is_said_in_one_sentence() -> None:
         return describe_clause(first, language)
 
     assert sentence(LOGS) == "Request logs are deleted 30 days after they are written"
-    assert sentence(LOGS, "de") == "Request log: gelöscht 30 Tage nach dem Eintrag"
+    assert sentence(LOGS, "de") == "Anfrageprotokolle: gelöscht 30 Tage nach dem Eintrag"
     assert sentence(EVERY_KIND[4]) == "Accounts and API keys are deleted 30 days after the account is closed"
     assert sentence(EVERY_KIND[3]) == "Drafts are kept until the account is closed, then deleted"
 

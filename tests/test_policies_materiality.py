@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.catalogue import LANGUAGES, SOURCE, catalogue
 from policies.clause_differences import compare_clauses
 from policies.differences import compare, judge
 from policies.documents import Document, parse_document
@@ -159,7 +160,7 @@ def test_reasons_name_what_changed_and_why_the_weightiest_first() -> None:
     assert verdict == Verdict(
         weight=Weight.MATERIAL,
         reasons=(
-            "XAI (US) gets content for inference: someone new gets data.",
+            "XAI (United States) gets content for inference: someone new gets data.",
             "Request logs are deleted 14 days after they are written (before: 30 days): data are kept for less time, in people's favour.",
         ),
     )
@@ -177,7 +178,7 @@ def test_a_german_document_is_judged_in_german() -> None:
     german = "language: de"
     verdict = judge(policy(LOGS, extra=german), policy(LOGS.replace("P30D", "P90D"), extra=german))
     assert verdict.reasons == (
-        "Request log: gelöscht 90 Tage nach dem Eintrag (vorher: 30 Tage): Daten bleiben länger als gesagt.",
+        "Anfrageprotokolle: gelöscht 90 Tage nach dem Eintrag (vorher: 30 Tage): Daten bleiben länger als gesagt.",
     )
 
 
@@ -305,9 +306,13 @@ def test_the_order_of_two_periods_holds_from_every_day(pair: tuple[Period, Perio
     assert order_periods(new, old) is turned.get(order, order)
 
 
-def test_every_rule_has_its_words_in_both_languages() -> None:
+def test_every_rule_has_its_words_in_each_language() -> None:
     """A rule that cannot be told to people is no rule."""
     for rule in all_rules().values():
-        assert set(rule.word) == set(rule.why) == {"en", "de"}
+        assert all(
+            rule.word != catalogue(one).gettext(rule.word) for one in LANGUAGES if one != SOURCE and " " in rule.word
+        )
+        assert all(rule.why != catalogue(one).gettext(rule.why) for one in LANGUAGES if one != SOURCE)
         assert not rule.unsure or rule.weight is Weight.MATERIAL
-    assert all(rule.sentence["en"] and rule.sentence["de"] for rule in prose_rules().values())
+    for prose in prose_rules().values():
+        assert all(prose.sentence != catalogue(one).gettext(prose.sentence) for one in LANGUAGES if one != SOURCE)

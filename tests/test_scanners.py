@@ -23,6 +23,7 @@ from tests.conftest import OpenPage
 from tests.dsr_house import build_house
 from tests.request_desk import CODE, find, hand_on, read_mails, received, text_of
 from tests.schema import make_tables
+from tests.task_rooms import CONTACT, WITH_HELPDESK, asked
 from tests.web_installation import SESSION, Installation, open_installation, serve
 
 # In a tab of its own, and as a page even where it is a download: those tell nobody that they were asked for.
@@ -110,6 +111,37 @@ def test_a_browser_that_clicks_every_link_of_a_mail_changes_nothing(installation
         opened.click("button:has-text('Yes, I asked for this')")
         assert opened.locator("a.main-act").count() == 1
     assert everything(installation.root) != before
+
+
+@pytest.mark.browser
+def test_links_that_stop_a_request_or_answer_a_task_change_nothing_by_being_opened(
+    tmp_path: Path, page: OpenPage
+) -> None:
+    """Rule: the same holds for the link that lets a former address stop a request, and for the one behind which somebody
+    answers work for people: opened and clicked through by a scanner, both requests stand as they stood."""
+    changed = "    contact: {field: email, changed: email_changed, before: former_email}\n"
+    events = "events: {account_closed: deleted_at, email_changed: email_changed_at}"
+    configuration = WITH_HELPDESK.replace("events: {account_closed: deleted_at}\n", f"{events}\n{changed}", 1)
+    with open_installation(tmp_path / "kept", configuration=configuration) as opened:
+        with closing(sqlite3.connect(opened.root / "gateway.db")) as connection, connection:
+            connection.execute("ALTER TABLE users ADD COLUMN email_changed_at TEXT")
+            connection.execute("ALTER TABLE users ADD COLUMN former_email TEXT")
+            lately = (opened.kept.clock.now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            connection.execute(
+                "UPDATE users SET former_email = 'old@post.example', email_changed_at = ? WHERE id = 4", [lately]
+            )
+        asked(opened, "person5@post.example")
+        moved = received(opened, "person4@post.example", "deletion")
+        opened.kept.requests.make_plan(moved, by="system")
+        hand_on(opened.kept)
+        paths = [path for who in ("old@post.example", CONTACT) for path in links_of(opened, who)]
+        assert any("/requests/stop/" in path for path in paths), paths
+        assert any(path.startswith("/tasks/") for path in paths), paths
+        before, browser = everything(opened.root), page()
+        with serve(opened.app) as base:
+            for path in paths:
+                scan(browser, base, path)
+        assert everything(opened.root) == before
 
 
 @pytest.mark.slow

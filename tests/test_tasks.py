@@ -16,9 +16,10 @@ from freezegun.api import FrozenDateTimeFactory, TickingDateTimeFactory
 from core.errors import BadInput, Conflict
 from dsr.states import State
 from dsr.tasks import Evidence, TaskState
+from dsr.words import BY_OTHERS, say_status
 from plans.tables import StepState
 from plans.tasks import LARGEST_EVIDENCE, MOST_EVIDENCE
-from tests.request_desk import fetch_package, hand_on, read_mails, text_of
+from tests.request_desk import CODE, SOURCES, fetch_package, find, hand_on, read_mails, text_of
 from tests.task_rooms import CONTACT, WITH_HELPDESK, asked, link_of, nonce_of, press, send_form
 from tests.web_installation import AGENT, Installation, csrf_of, open_installation, read
 from web.security import limiter
@@ -82,6 +83,14 @@ def test_a_deletion_waits_for_the_vendor_and_is_answered_by_their_word(installat
     ref, task = asked(installation, person)
     assert state_of(installation, ref) == (State.PARTLY_DONE, StepState.INTENDED)
     assert kept.requests.view(ref).plan.state == "asked"  # type: ignore[union-attr]
+    # Nothing failed and no place was out of reach: it waits for people, and the person reads that.
+    assert kept.requests.view(ref).line.state_name == "Waits for people"
+    assert "by hand" in say_status(BY_OTHERS, "en").body
+    kept.requests.ask_code(ref, source=next(SOURCES))
+    hand_on(kept)
+    seen = kept.requests.page(ref, kept.requests.open_page(ref, find(CODE, installation.root, person)))
+    assert seen.status == say_status(BY_OTHERS, "en")
+    assert not any("not possible" in step.words for step in seen.steps)
     (mail,) = [one for one in read_mails(installation.root, CONTACT) if ref in str(one["Subject"])]
     assert "Delete what you hold about one person, in helpdesk (letters)." in " ".join(text_of(mail).split())
     assert person not in mail.as_string()

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
@@ -128,7 +129,7 @@ def test_commands_do_the_same(installation: Installation) -> None:
     decided = run_command(root, "request", "decide", ref, f"{question['id']}=keep", "--json")
     assert (decided.returncode, json.loads(decided.stdout)["questions"]) == (0, [])
     installation.kept.requests.approve(ref, by="system")
-    assert run_command(root, "request", "stop", ref, "--why", "the wrong person").returncode == 0
+    assert run_command(root, "request", "stop", ref, "--reason", "the wrong person").returncode == 0
     assert installation.kept.requests.view(ref).state is State.PLANNED
 
 
@@ -157,3 +158,29 @@ def test_the_questions_fit_the_screen(
         opened.click("#found .choice >> text=Keep them without the person")
         opened.click("#found button.main-act")
         opened.wait_for_selector("text=shared records of talks")
+
+
+def test_one_answer_for_all_that_is_shared_and_empty_places_folded(tmp_path: Path) -> None:
+    """Of several places with shared records one control answers all of them, unless one is answered by itself; places
+    with nothing of the person stand folded under one line."""
+    more = TALKS + TALKS.replace("talks", "chats") + TALKS.replace("talks", "calls")
+    with open_installation(tmp_path / "kept", configuration=CONFIGURATION + more) as opened:
+        with closing(sqlite3.connect(opened.root / "gateway.db")) as connection, connection:
+            for name in ("talks", "chats", "calls"):
+                connection.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, first INTEGER, second INTEGER)")
+                connection.execute(f"INSERT INTO {name} VALUES (1, 1, 2), (2, 5, 6)")
+            connection.execute("DELETE FROM request_log WHERE user_id = 1")
+        client = opened.signed_in(AGENT)
+        ref = planned(opened, client, 1)
+        page = see(client, ref)
+        assert [one["value"] for one in page.select("input[name=for_all]")] == ["keep", "redact", "delete"]
+        asked = [str(one["value"]) for one in page.select("#found input[name=asked]")]
+        assert len(asked) == 3
+        own = {f"choice-{asked[0]}": "delete"}
+        assert post(client, ref, "found", asked=asked, for_all="keep", **own).status_code == 302
+        decided = opened.kept.requests.view(ref).found.decided
+        assert sorted(one.rpartition(": ")[2] for one in decided) == ["deleted with the rest", "kept", "kept"]
+        folded = see(client, ref).select_one("#f-plan ~ * details, section[aria-labelledby=f-plan] details")
+        assert folded is not None
+        assert "with nothing of theirs" in folded.get_text(" ").replace("\u00a0", " ")
+        assert "gateway.request_log" in folded.get_text(" ")

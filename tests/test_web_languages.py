@@ -18,6 +18,7 @@ from core.rendering import ROOT
 from policies.documents import parse_document
 from tests.public_policies import VERSIONS, text_of
 from tests.web_installation import CONFIGURATION, Installation, open_installation
+from web.languages import _PAGE_OF, NEGOTIATED
 
 BOTH = CONFIGURATION.replace("languages: [en]", "languages: [en, de]")
 PAGES = ("/privacy", "/privacy/versions", "/privacy/versions/1", "/privacy/diff/1/2", "/privacy/recipients", "/privacy/security", "/privacy/promises", "/nowhere")  # fmt: skip
@@ -186,6 +187,19 @@ def test_pages_that_are_not_translated_stay_in_one_language(installation: Instal
         assert "Zum Inhalt" not in page.get_text()
 
 
+# Files, and addresses that lead on without a word.
+WORDLESS = {"person.certificate", "public.gpc", "public.current", "public.home", "public.choose_difference"}
+
+
+def test_every_page_for_people_is_negotiated(installation: Installation) -> None:
+    """A page that is not named there would be in English, whatever is asked for; one that only takes a form leads to its page."""
+    rooms = ("person", "public", "tasks", "preferences")
+    rules = [one for one in installation.app.url_map.iter_rules() if one.endpoint.split(".")[0] in rooms]
+    assert {one.endpoint for one in rules} - WORDLESS == NEGOTIATED
+    shown = {one.endpoint for one in rules if "GET" in (one.methods or ())}
+    assert {one.endpoint for one in rules} - shown <= set(_PAGE_OF)
+
+
 # the catalogues
 
 
@@ -213,10 +227,14 @@ def test_a_catalogue_says_every_message_and_nothing_else(language: str) -> None:
         needs = set(re.findall(r"%\(\w+\)s", str(one.id)))
         assert all(set(re.findall(r"%\(\w+\)s", words)) <= needs for words in said), one.id
         assert set(re.findall(r"%\(\w+\)s", said[-1])) == needs, one.id
+        if isinstance(one.id, str):  # `{name}` is filled by format(): a name that is not there breaks the page
+            assert sorted(re.findall(r"\{\w*\}", said[0])) == sorted(re.findall(r"\{\w*\}", one.id)), one.id
+            assert [one.id[0], one.id[-1]].count(" ") == [said[0][0], said[0][-1]].count(" "), one.id
 
 
 def test_an_unknown_language_is_english() -> None:
     """A catalogue that is not there gives the message itself; a region does not matter."""
-    assert catalogue("fr").gettext("What changed") == "What changed"
+    assert catalogue("pt").gettext("What changed") == "What changed"
+    assert catalogue("fr").gettext("What changed") == "Ce qui a changé"
     assert catalogue("de-AT").gettext("Recipients") == "Empfänger"
     assert catalogue("../../etc").gettext("Recipients") == "Recipients"

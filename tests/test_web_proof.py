@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -54,7 +55,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         yield made
 
 
-def confirmed(installation: Installation, email: str, right: str, *, language: str = "en", **place: str) -> str:
+def confirmed(installation: Installation, email: str, right: str, *, language: str = "en", **place: Any) -> str:
     """A request whose address is shown."""
     kept = installation.kept
     kept.requests.submit_form(email=email, right=right, source=next(SOURCES), language=language, **place)

@@ -389,8 +389,8 @@ def test_a_right_that_no_plan_carries_out_is_answered_in_the_operators_words(
     """One form, one button; what is missing stands at the field; then the words are in the mail, on the ticket and as text."""
     ref, email = by_hand(installation, 15)
     page = see(operator, f"/console/requests/{ref}")
-    assert main_button(page) == "Tell them what was done"
-    assert "is done by hand" in page.get_text(" ")
+    assert main_button(page) == "Stop what is chosen"
+    assert "Tell them what was done" in page.get_text(" ")
     empty = do(operator, ref, "answer", words=" ")
     assert empty.status_code == 400
     assert read(empty).select_one("#words-e") is not None

@@ -82,7 +82,9 @@ def test_every_act_without_its_token_is_refused(installation: Installation) -> N
     for rule in installation.app.url_map.iter_rules():
         if "POST" not in (rule.methods or ()) or rule.endpoint.split(".")[0] in CSRF_EXEMPT:
             continue
-        assert client.post(fill(rule)).status_code == 400, rule.rule
+        # another site's form leads to a hand-off, which takes nothing but that site's signed token; here no site has one
+        refused = 404 if rule.endpoint == "person.hand_off" else 400
+        assert client.post(fill(rule)).status_code == refused, rule.rule
         tried += 1
     assert tried >= 4
     assert CSRF_EXEMPT == ("api",)

@@ -90,7 +90,8 @@ def test_days_are_said_short_in_lists_and_long_in_letters() -> None:
     assert short_day(date(2027, 1, 2), TODAY, "de") == "2. Januar 2027"
     assert long_day(date(2026, 6, 19)) == "Friday, 19 June 2026"
     assert long_day(date(2026, 6, 19), "de") == "Freitag, 19. Juni 2026"
-    assert long_day(date(2026, 6, 19), "fr") == "Friday, 19 June 2026"
+    assert long_day(date(2026, 6, 19), "fr") == "vendredi 19 juin 2026"
+    assert long_day(date(2026, 6, 19), "xx") == "Friday, 19 June 2026"
 
 
 def test_counts_have_thin_spaces_and_stay_with_their_word() -> None:

@@ -12,6 +12,7 @@ from web.errors import set_up_errors
 from web.languages import page_language, set_up_languages
 from web.security import secure
 from web.services import EXTENSION, WebServices
+from web.signals import set_up_signals
 from web.signin import set_up_sign_in
 
 
@@ -27,6 +28,7 @@ def create_app(kept: WebServices) -> Flask:
     set_up_sign_in(app)
     set_up_context(app)
     set_up_languages(app)
+    set_up_signals(app)
     for blueprint in (
         health.blueprint,
         metrics.blueprint,
@@ -34,6 +36,7 @@ def create_app(kept: WebServices) -> Flask:
         feeds.blueprint,
         person.blueprint,
         person.tasks,
+        person.preferences_blueprint,
         console.blueprint,
         api.blueprint,
     ):

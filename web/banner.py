@@ -10,33 +10,24 @@ from zoneinfo import ZoneInfo
 import orjson
 from flask import render_template
 
+from core.catalogue import catalogue, mark, short_code
 from core.words import long_day
 from policies.clause_differences import compare_clauses
 from policies.clauses import NoticeChannel
 from policies.materiality import Weight
 from policies.versions import Version, VersionState
+from web.languages import offered
 
 MOST_BYTES: Final = 3_000
 # How long a change is told of after it came into force: whoever comes once a month sees it.
 SHOWN_AFTER: Final = timedelta(days=30)
 NOTHING: Final = "// Nothing of the privacy policy changes.\n"
-_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "en": {
-        "label": "Change of the privacy policy",
-        "planned": "Our privacy policy is going to change, planned for {day}.",
-        "changed": "Our privacy policy changed on {day}.",
-        "soon": "Our privacy policy is going to change.",
-        "will": "See what changes", "did": "See what changed", "dismiss": "Dismiss",
-        "among": "Among other things: {reason}",
-    },
-    "de": {
-        "label": "Änderung der Datenschutzerklärung",
-        "planned": "Unsere Datenschutzerklärung ändert sich, geplant für {day}.",
-        "changed": "Unsere Datenschutzerklärung hat sich am {day} geändert.",
-        "soon": "Unsere Datenschutzerklärung ändert sich.",
-        "will": "Was sich ändert", "did": "Was sich geändert hat", "dismiss": "Ausblenden",
-        "among": "Unter anderem: {reason}",
-    },
+_WORDS: Final[Mapping[str, str]] = {
+    "label": mark("Change of the privacy policy"),
+    "planned": mark("Our privacy policy is going to change, planned for {day}."),
+    "changed": mark("Our privacy policy changed on {day}."), "soon": mark("Our privacy policy is going to change."),
+    "will": mark("See what changes"), "did": mark("See what changed"), "dismiss": mark("Dismiss"),
+    "among": mark("Among other things: {reason}"),
 }  # fmt: skip
 # The colours are those of tokens.css; a page of somebody else has none of its files.
 _SHEET: Final = """:host{all:initial!important}
@@ -66,11 +57,17 @@ def change_to_tell(versions: Iterable[Version], now: datetime) -> Version | None
 
 
 def banner_script(version: Version, versions: Sequence[Version], base_url: str) -> str:
-    """The script that shows the banner of a version, in every language that there are words for."""
+    """The script that shows the banner of a version, in the languages that the pages are offered in.
+
+    What does not fit is left out whole: first the reasons, which the page of the difference gives, for half a reason is
+    none; then the languages that are offered last, whose readers get that of the policy."""
     old = next(one for one in versions if one.number == version.previous)
-    whole = _script(version, old, base_url, with_reason=True)
-    # A sentence that does not fit is left to the page of the difference: half a reason is none.
-    return whole if len(whole.encode()) <= MOST_BYTES else _script(version, old, base_url, with_reason=False)
+    spoken = list(dict.fromkeys((short_code(version.document.language), *offered())))
+    script = _script(version, old, base_url, spoken, with_reason=True)
+    while len(script.encode()) > MOST_BYTES and spoken:
+        script = _script(version, old, base_url, spoken, with_reason=False)
+        spoken.pop()
+    return script
 
 
 def _is_told(version: Version) -> bool:
@@ -82,28 +79,28 @@ def _is_told(version: Version) -> bool:
     return version.weight is Weight.MATERIAL
 
 
-def _script(version: Version, old: Version, base_url: str, *, with_reason: bool) -> str:
+def _script(version: Version, old: Version, base_url: str, spoken: Sequence[str], *, with_reason: bool) -> str:
     original = version.document.language
     data: dict[str, Any] = {
         "version": str(version.number),
-        "lang": original if original in _WORDS else "en",
+        "lang": short_code(original),
         "url": f"{base_url.rstrip('/')}/privacy/diff/{old.number}/{version.number}",
-        "says": {language: _say(version, old, language, with_reason) for language in _WORDS},
+        "says": {language: _say(version, old, language, with_reason) for language in spoken},
     }
     return render_template("banner.js", data=orjson.dumps(data).decode(), sheet=_SHEET)
 
 
 def _say(version: Version, old: Version, language: str, with_reason: bool) -> dict[str, str]:
-    words = _WORDS[language]
+    say = catalogue(language).gettext
     reason = _reason(version, old, language) if with_reason else ""
     at = version.in_force_at or version.planned_for
-    frame = words["changed" if version.in_force_at else "planned" if at else "soon"]
+    frame = say(_WORDS["changed" if version.in_force_at else "planned" if at else "soon"])
     day = long_day(at.astimezone(ZoneInfo(version.document.controller.timezone)).date(), language) if at else ""
     return {
-        "label": words["label"],
+        "label": say(_WORDS["label"]),
         "text": f"{frame.format(day=day)} {reason}".strip(),
-        "link": words["did" if version.in_force_at else "will"],
-        "dismiss": words["dismiss"],
+        "link": say(_WORDS["did" if version.in_force_at else "will"]),
+        "dismiss": say(_WORDS["dismiss"]),
     }
 
 
@@ -118,4 +115,5 @@ def _reason(version: Version, old: Version, language: str) -> str:
         return ""
     if len(reasons) < 2:
         return "".join(reasons)
-    return _WORDS[language]["among"].format(reason=reasons[0])
+    say = catalogue(language).gettext
+    return say(_WORDS["among"]).format(reason=reasons[0])

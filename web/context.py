@@ -23,6 +23,7 @@ from web.glance import (
     open_requests,
     overdue_tasks,
     published,
+    shown_years,
     waiting_approvals,
 )
 from web.languages import alternates, gettext, language_links, page_language
@@ -111,6 +112,9 @@ def _foot_links() -> list[dict[str, str]]:
     links = [{"href": url_for("public.versions"), "word": gettext("Every version")}]
     if version and version.document.of_kind(SafeguardClause):
         links.append({"href": url_for("public.security"), "word": gettext("Security")})
+    if years := shown_years():
+        href = url_for("public.requests_of_year", year=years[0], form="html")
+        links.append({"href": href, "word": gettext("Requests in %(year)s", year=years[0])})
     return links + [{"href": one["href"], "word": gettext("Feed of changes")} for one in _feeds()[:1]]
 
 
@@ -160,6 +164,7 @@ def _navigation(today: date) -> list[dict[str, Any]]:
         first.append(late | {"href": url_for("console.requests", state="overdue")})
     overdue = overdue_tasks()
     first.append(link("console.tasks", "manual", "Work for people", "tasks", overdue, "broken" if overdue else ""))
+    first.append(link("console.figures", "board", "Figures", "figures"))
     promises = [
         link("console.promises", "board", "Board", "board", count_states()[State.BROKEN], "broken"),
         link("console.policy", "policy", "Policy", "policies"),
@@ -168,6 +173,7 @@ def _navigation(today: date) -> list[dict[str, Any]]:
     evidence = [
         link("console.ledger", "ledger", "Ledger", "ledger"),
         link("console.outbox", "send", "Outbox", "outbox"),
+        link("console.opt_outs", "held", "Opt-outs", "opt-outs"),
     ]
     return [
         {"group": "", "items": first},

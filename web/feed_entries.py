@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from core.catalogue import catalogue, mark
 from core.words import long_day
 from policies.clause_words import describe_clause
 from policies.materiality import Weight
@@ -27,57 +28,32 @@ class Stage(StrEnum):
 
 # A version that comes into force within this time of being published was not announced ahead of it.
 AT_ONCE: Final = timedelta(minutes=1)
-_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "en": {
-        "language": "en",
-        "versions": "Versions of the privacy policy of {name}",
-        "recipients": "Who gets data from {name}",
-        "planned": "Version {number} is published, planned for {day}",
-        "soon": "Version {number} is published, planned for when everyone has been told",
-        "published": "Version {number} was published",
-        "in_force": "Version {number} is in force since {day}",
-        "withdrawn": "Version {number} was withdrawn on {day} and will not come into force",
-        "first": "The first version.", "because": "Reason: {why}",
-        "material": "A change that matters.", "minor": "A minor change.", "editorial": "Other words, the same promises.",
-        "added": "{name} gets data since {day}", "added_planned": "{name} is to get data, planned for {day}",
-        "added_soon": "{name} is to get data", "added_withdrawn": "{name} will not get data: the plan was withdrawn",
-        "removed": "{name} gets no data any more since {day}",
-        "removed_planned": "{name} is to get no data any more, planned for {day}",
-        "removed_soon": "{name} is to get no data any more",
-        "removed_withdrawn": "{name} goes on getting data: the plan was withdrawn",
-        "widened": "{name} gets more data since {day}", "widened_planned": "{name} is to get more data, planned for {day}",
-        "widened_soon": "{name} is to get more data", "widened_withdrawn": "{name} will not get more data: the plan was withdrawn",
-    },
-    "de": {
-        "language": "de",
-        "versions": "Fassungen der Datenschutzerklärung von {name}",
-        "recipients": "Wer Daten von {name} bekommt",
-        "planned": "Fassung {number} ist veröffentlicht, geplant für {day}",
-        "soon": "Fassung {number} ist veröffentlicht und gilt, sobald alle davon wissen",
-        "published": "Fassung {number} wurde veröffentlicht",
-        "in_force": "Fassung {number} gilt seit {day}",
-        "withdrawn": "Fassung {number} wurde am {day} zurückgezogen und wird nicht gelten",
-        "first": "Die erste Fassung.", "because": "Grund: {why}",
-        "material": "Eine wesentliche Änderung.", "minor": "Eine kleine Änderung.",
-        "editorial": "Andere Worte, dieselben Zusagen.",
-        "added": "{name} bekommt Daten seit {day}", "added_planned": "{name} soll Daten bekommen, geplant für {day}",
-        "added_soon": "{name} soll Daten bekommen",
-        "added_withdrawn": "{name} bekommt keine Daten: der Plan wurde zurückgezogen",
-        "removed": "{name} bekommt seit {day} keine Daten mehr",
-        "removed_planned": "{name} soll keine Daten mehr bekommen, geplant für {day}",
-        "removed_soon": "{name} soll keine Daten mehr bekommen",
-        "removed_withdrawn": "{name} bekommt weiter Daten: der Plan wurde zurückgezogen",
-        "widened": "{name} bekommt mehr Daten seit {day}",
-        "widened_planned": "{name} soll mehr Daten bekommen, geplant für {day}",
-        "widened_soon": "{name} soll mehr Daten bekommen",
-        "widened_withdrawn": "{name} bekommt nicht mehr Daten: der Plan wurde zurückgezogen",
-    },
+_WORDS: Final[Mapping[str, str]] = { "versions": mark("Versions of the privacy policy of {name}"),
+    "recipients": mark("Who gets data from {name}"),
+    "planned": mark("Version {number} is published, planned for {day}"),
+    "soon": mark("Version {number} is published, planned for when everyone has been told"),
+    "published": mark("Version {number} was published"), "in_force": mark("Version {number} is in force since {day}"),
+    "withdrawn": mark("Version {number} was withdrawn on {day} and will not come into force"),
+    "first": mark("The first version."), "because": mark("Reason: {why}"), "material": mark("A change that matters."),
+    "minor": mark("A minor change."), "editorial": mark("Other words, the same promises."),
+    "added": mark("{name} gets data since {day}"), "added_planned": mark("{name} is to get data, planned for {day}"),
+    "added_soon": mark("{name} is to get data"),
+    "added_withdrawn": mark("{name} will not get data: the plan was withdrawn"),
+    "removed": mark("{name} gets no data any more since {day}"),
+    "removed_planned": mark("{name} is to get no data any more, planned for {day}"),
+    "removed_soon": mark("{name} is to get no data any more"),
+    "removed_withdrawn": mark("{name} goes on getting data: the plan was withdrawn"),
+    "widened": mark("{name} gets more data since {day}"),
+    "widened_planned": mark("{name} is to get more data, planned for {day}"),
+    "widened_soon": mark("{name} is to get more data"),
+    "widened_withdrawn": mark("{name} will not get more data: the plan was withdrawn"),
 }  # fmt: skip
 
 
 def about(language: str) -> Mapping[str, str]:
     """The words of feeds in a language, English where there are none."""
-    return _WORDS.get(language.partition("-")[0].lower(), _WORDS["en"])
+    say = catalogue(language).gettext
+    return {name: say(words) for name, words in _WORDS.items()}
 
 
 def feed_id(versions: Sequence[Version], kind: str) -> str:

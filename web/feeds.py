@@ -6,6 +6,7 @@ from typing import Final
 
 from flask import Blueprint, Response, abort
 
+from core.catalogue import short_code
 from web.atom import CONTENT_TYPE, AtomFeed, write_feed
 from web.banner import NOTHING, banner_script, change_to_tell
 from web.feed_entries import about, feed_id, recipient_entries, version_entries
@@ -51,7 +52,7 @@ def _feed(name: str, kind: str) -> Response:
         id=feed_id(every, kind),
         title=words[kind].format(name=shown.controller.name),
         author=shown.controller.name,
-        language=words["language"],
+        language=short_code(shown.language),
         here=f"{base}/privacy/{name}",
         page=f"{base}/privacy/{kind}",
         at=every[0].published_at,

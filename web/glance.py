@@ -10,6 +10,7 @@ from typing import Final, TypeVar, cast
 
 from flask import g
 
+from core.clock import day_in
 from core.heartbeats import Heartbeat, heartbeats
 from dsr.states import OPEN
 from policies.versions import Version, VersionState
@@ -77,8 +78,10 @@ def open_requests(today: date) -> OpenRequests:
 
 
 def overdue_tasks() -> int:
-    """How many tasks that people were asked to do are over their day."""
-    return once("kept_overdue_tasks", services().tasks.count_overdue)
+    """How many tasks that people were asked to do are over their day, and recipients that were to be told."""
+    return once(
+        "kept_overdue_tasks", lambda: services().tasks.count_overdue() + services().requests.told.count_overdue()
+    )
 
 
 def waiting_approvals() -> list[WaitingApproval]:
@@ -95,3 +98,18 @@ def last_ledger_check() -> Heartbeat | None:
         return max(checks, key=lambda one: one.ran_at, default=None)
 
     return once("kept_ledger_check", read)
+
+
+def shown_years() -> list[int]:
+    """The years whose requests the public page tells, the newest first: those that are over; none where it is not shown."""
+
+    def read() -> list[int]:
+        kept, version = services(), in_force()
+        if version is None or not kept.settings.public_requests:
+            return []
+        zone = version.document.controller.timezone
+        begun = [day_in(one.in_force_at, zone).year for one in published() if one.in_force_at]
+        last = day_in(kept.clock.now(), zone).year - 1
+        return list(range(last, min([*begun, *kept.requests.figures.years(zone)]) - 1, -1))
+
+    return once("kept_shown_years", read)

@@ -17,7 +17,17 @@ from web.services import services
 # Pages whose words stand in the catalogues. A page that is not here is in English, whatever is asked for.
 _PUBLIC: Final = frozenset(
     f"public.{name}"
-    for name in ("policy", "versions", "version", "difference", "recipients", "security", "promises", "alias")
+    for name in (
+        "policy",
+        "versions",
+        "version",
+        "difference",
+        "recipients",
+        "security",
+        "promises",
+        "alias",
+        "requests_of_year",
+    )
 )
 _PERSON: Final = frozenset(
     f"person.{name}"
@@ -39,9 +49,15 @@ _PERSON: Final = frozenset(
         "add_address",
         "confirm_address",
         "stop",
+        "asker",
+        "for_me",
+        "deny_asker",
+        "keep",
+        "hand_off",
+        "appeal",
     )
 )
-NEGOTIATED: Final = _PUBLIC | _PERSON | {"tasks.task"}
+NEGOTIATED: Final = _PUBLIC | _PERSON | {"tasks.task", "tasks.telling", "preferences.page"}
 # Named to search engines in every language; the rest is for one person.
 _INDEXED: Final = _PUBLIC | {"person.new_request"}
 # Addresses that take a form and show nothing by themselves: a link to another language leads to their page.
@@ -57,15 +73,27 @@ _PAGE_OF: Final = {
     "person.take_back_correction": "person.page",
     "person.offer_proof": "person.page",
     "person.add_address": "person.page",
+    "person.deny_asker": "person.page",
     "person.file": "person.page",
+    "person.appeal": "person.page",
 }
 # What a form sent there did is shown once: its address shows something else afterwards.
-_SHOWN_ONCE: Final = frozenset({"person.confirm", "person.confirm_address", "person.stop", "tasks.task"})
+_SHOWN_ONCE: Final = frozenset(
+    {
+        "person.confirm",
+        "person.confirm_address",
+        "person.stop",
+        "person.keep",
+        "person.hand_off",
+        "tasks.task",
+        "tasks.telling",
+    }
+)
 _CHOSEN, _FIXED = "kept_language", "kept_language_fixed"
 # These pass the choice on without being written in any language themselves.
 _LEADS_ON: Final = frozenset({"public.home", "public.choose_difference"})
 # What an address may say besides its path, and says in the other language too.
-_PASSED_ON: Final = ("view", "right", "sent")
+_PASSED_ON: Final = ("view", "right", "sent", "saved")
 _NOT_OURS: Final = ("/console", "/api/")
 
 

@@ -23,17 +23,28 @@ LARGEST_POLICY_FORM: Final = 2_500_000
 LARGEST_EVIDENCE_FORM: Final = 11_000_000
 # Five files of 10 MB and the form around them.
 LARGEST_MESSAGE_FORM: Final = 53_000_000
+# Ten thousand people with some identifiers each.
+LARGEST_LIST: Final = 5_000_000
+# A thousand closed accounts with their reasons.
+LARGEST_EVENTS: Final = 1_000_000
 LARGER_BODIES: Final = {
     "console.new_draft": LARGEST_POLICY_FORM,
     "console.edit_draft": LARGEST_POLICY_FORM,
     "console.confirm_task": LARGEST_EVIDENCE_FORM,
     "console.attach_evidence": LARGEST_EVIDENCE_FORM,
     "tasks.task": LARGEST_EVIDENCE_FORM,
+    "person.asker": LARGEST_EVIDENCE_FORM,
+    "tasks.telling": LARGEST_EVIDENCE_FORM,
+    "console.tell_by_hand": LARGEST_EVIDENCE_FORM,
+    "console.note_telling_answer": LARGEST_EVIDENCE_FORM,
     "person.write": LARGEST_MESSAGE_FORM,
     "console.reply": LARGEST_MESSAGE_FORM,
+    "console.open_request": LARGEST_MESSAGE_FORM,
+    "api.check_suppressions": LARGEST_LIST,
+    "api.account_closed": LARGEST_EVENTS,
 }
 # Of these nothing large is read from whoever has neither signed in nor opened a page with a code.
-KNOWN_ONLY: Final = frozenset({"person.write", "console.reply"})
+KNOWN_ONLY: Final = frozenset({"person.write", "console.reply", "console.open_request"})
 KNOWN_BY: Final = frozenset({"_user_id", "request_pages"})  # what flask-login and web/person/page.py keep in a session
 # Machines send bearer tokens, never cookies, so there is nothing for a foreign page to ride on.
 CSRF_EXEMPT: Final = ("api",)
@@ -43,15 +54,21 @@ CSRF_EXEMPT_VIEWS: Final = {
     "person.new_request": "anyone may send the form to themselves; limits by address, source and in all hold for both",
     "person.confirm": "its nonce is derived from the link's own token, which only the mail holds",
     "person.send_code": "sends a mail to the proven address at most; a nonce of the page, and limits",
+    "person.asker": "its nonce is derived from the link's own token, which only the mail holds",
+    "person.for_me": "its nonce is derived from the link's own token, which only the mail holds",
     "person.stop": "its nonce is derived from the link's own token, which only the mail holds",
+    "person.keep": "its nonce is derived from the link's own token, which only the mail holds",
+    "person.hand_off": "comes from another site; the signed token, or what it was spent for, is what it acts on",
     "person.confirm_address": "its nonce is derived from the link's own token, which only the mail holds",
     "tasks.task": "its nonce is derived from the link's own token, which only the mail holds",
+    "tasks.telling": "its nonce is derived from the link's own token, which only the mail holds",
+    "preferences.page": "its nonce is derived from the link's own token; without one it can only decline what that is for",
     "person.enter_code": "needs the code, which only the mail holds; a nonce of the page, and limits",
 }
 # Also the pages that set no cookie and do not vary by one.
 CACHEABLE: Final = (
     "static", "public.home", "public.policy", "public.versions", "public.version", "public.current", "public.promises", "public.alias",
-    "public.recipients", "public.security", "public.difference", "public.choose_difference",
+    "public.recipients", "public.security", "public.gpc", "public.requests_of_year", "public.difference", "public.choose_difference",
     "feeds.versions", "feeds.recipients", "feeds.banner",
 )  # fmt: skip
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from notify.campaign_mails import Letters
     from notify.campaigns import Campaigns
     from notify.mailbox import Mailbox
+    from notify.preferences import Preferences
+    from notify.suppressions import Suppressions
     from promises.board import Board
     from promises.metering import Measures
     from retention.holds import HoldDesk
@@ -58,6 +60,8 @@ class WebServices:
     oversight: Oversight
     requests: Requests
     tasks: TaskDesk
+    suppressions: Suppressions
+    preferences: Preferences
     mailbox: Mailbox
     campaigns: Campaigns
     letters: Letters

@@ -23,6 +23,12 @@ SCOPES = {
     "acceptances:write": "record that a person accepted",
     "consents:read": "how a person stands to each purpose",
     "consents:write": "give and withdraw a person's consent",
+    "requests:read": "requests, without anything of a person",
+    "requests:write": "open requests",
+    "events:write": "say that accounts were closed",
+    "restrictions:read": "whose data is only stored, and what is stopped for whom",
+    "suppressions:read": "who was erased or opted out",
+    "suppressions:write": "opt people out and in again, and make links to their preferences",
 }
 
 

@@ -1,4 +1,4 @@
-"""`kept request`: open, list, show, plan and run requests, and fetch a package."""
+"""`kept request`: list, show, plan and run requests, and fetch a package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from core.clock import iso_utc, parse_iso
+from core.clock import iso_utc
 from core.words import count, size
 from dsr.listing import TicketLine
 from dsr.states import State
@@ -40,37 +40,6 @@ def line_json(one: TicketLine) -> dict[str, Any]:
         "is_test": one.is_test,
         "assigned_to": one.assigned_to,
     }
-
-
-@request.command("open")
-@click.argument("email")
-@click.option("--right", required=True, help="access, portability, correction, deletion, …")
-@click.option("--received", metavar="INSTANT", help="When it reached us, such as 2026-11-20T09:00:00Z; now without it.")
-@click.option("--channel", default="letter", show_default=True, help="letter, phone, chat, mail.")
-@click.option("--note", default="", help="What was said.")
-@click.option("--test", "is_test", is_flag=True, help="Only to try things out; it stands in no count.")
-@click.pass_obj
-@answering
-def open_request(
-    wiring: Wiring, email: str, right: str, received: str | None, channel: str, note: str, is_test: bool
-) -> Answer:
-    """Open a ticket for a request that came another way. The address gets a link to prove it."""
-    with wiring.open_services(None) as kept:
-        at = parse_iso(received) if received else kept.clock.now()
-        ref = kept.requests.open_by_hand(
-            email=email,
-            right=right,
-            received_at=at,
-            channel=channel,
-            by=command_actor(),
-            note=note,
-            is_test=is_test,
-        )
-        kept.ledger.settle()
-        line = kept.requests.view(ref).line
-    return Answer(
-        data=line_json(line), lines=[f"Request {ref} is open, due {line.due_on}. Its address got a link to prove it."]
-    )
 
 
 @request.command("list")

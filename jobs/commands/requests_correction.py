@@ -32,15 +32,15 @@ def list_corrections(wiring: Wiring, ref: str) -> Answer:
 @correction.command()
 @click.argument("ref")
 @click.argument("about", default="")
-@click.option(
-    "--value", prompt="What is right", help="What is right; without it, asked for, so that no history keeps it."
-)
+@click.option("--value", default="", help="What is right; without it, asked for, so that no history keeps it.")
+@click.option("--empty", is_flag=True, help="Nothing is right: the field is to be emptied.")
 @click.pass_obj
 @answering
-def add(wiring: Wiring, ref: str, about: str, value: str) -> Answer:
+def add(wiring: Wiring, ref: str, about: str, value: str, empty: bool) -> Answer:
     """Write down what a person says is right. ABOUT is a Fideslang key, such as user.name; left out, it is something else."""
+    right = "" if empty else value or click.prompt("What is right", err=True)
     with wiring.open_services(None) as kept:
-        kept.requests.corrections.propose(ref, about=about, value=value, by=command_actor())
+        kept.requests.corrections.propose(ref, about=about, value=right, by=command_actor(), empty=empty)
         kept.ledger.settle()
         view = kept.requests.corrections.view(ref)
     return _answer(view)

@@ -77,13 +77,13 @@ def _read(text: str, options: dict[str, tuple[str, ...]]) -> tuple[str, Ruling]:
 
 @click.command()
 @click.argument("ref")
-@click.option("--why", required=True, help="Why the work has to stop.")
+@click.option("--reason", required=True, help="Why the work has to stop.")
 @click.pass_obj
 @answering
-def stop(wiring: Wiring, ref: str, why: str) -> Answer:
+def stop(wiring: Wiring, ref: str, reason: str) -> Answer:
     """Take the approval of a request back: what was done stands, no further batch begins."""
     with wiring.open_services(None) as kept:
-        kept.requests.finding.take_back(ref, by=command_actor(), why=why)
+        kept.requests.finding.take_back(ref, by=command_actor(), why=reason)
         kept.ledger.settle()
         state = kept.requests.view(ref).state
     return Answer(data={"ref": ref, "state": state.value}, lines=[f"Request {ref} is {state.value} again."])

@@ -22,6 +22,7 @@ from core.operators import OperatorRow, Role
 from core.settings import Settings
 from core.settings_file import find_settings_file, load_settings
 from jobs.commands.operators import password_link
+from jobs.restored import require_replayed
 from jobs.scheduler import Scheduler, standing_jobs
 from jobs.services import Services, Wiring
 
@@ -40,6 +41,7 @@ def serve(wiring: Wiring, host: str, port: int | None) -> None:
     configure_logging()
     path = find_settings_file()
     settings = load_settings(path)
+    require_replayed(settings.var)
     with (
         _only_one(settings.service.database),
         _listen(host, port) as listener,

@@ -15,6 +15,7 @@ from core.words import count, plural
 from jobs.actor import command_actor
 from jobs.answers import Answer, Line, answering
 from jobs.progress import showing_progress
+from jobs.restored import require_replayed
 from jobs.services import Services, Wiring
 from jobs.sweep_lines import remarks, samples, sweep_table
 from plans.pace import MOST_RATE, PROFILES, Forecast
@@ -63,7 +64,9 @@ def sweep(
     if approve is not None and not (reason or "").strip():
         raise BadInput("--approve needs a reason.", remedy="Say why: --reason 'first run, numbers checked'.")
     with wiring.open_services(None) as kept:
-        if dry_run:
+        if not dry_run:
+            require_replayed(kept.settings.var)
+        else:
             return _answer_dry_run(kept.sweeps.dry_run(approve if approve not in (None, "all") else clause))
         with showing_progress() as show:
 

@@ -1,6 +1,29 @@
 """The machine interface under `/api/v1/`: bearer tokens with scopes, errors as RFC 9457 problem documents."""
 
-from web.api import acceptances, consents, guard, policy, promises
+from web.api import (
+    acceptances,
+    consents,
+    events,
+    guard,
+    openapi,
+    policy,
+    promises,
+    requests,
+    restrictions,
+    suppressions,
+)
 from web.api_blueprint import blueprint
 
-__all__ = ["acceptances", "blueprint", "consents", "guard", "policy", "promises"]
+__all__ = [
+    "acceptances",
+    "blueprint",
+    "consents",
+    "events",
+    "guard",
+    "openapi",
+    "policy",
+    "promises",
+    "requests",
+    "restrictions",
+    "suppressions",
+]

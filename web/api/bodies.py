@@ -102,7 +102,7 @@ def read_body(schema: Schema) -> dict[str, Any]:
         raise BadBody(
             "The body has keys that cannot be used.",
             remedy=f"Allowed: {', '.join(schema.fields)}.",
-            wrong=tuple((_point(key), _say(found)) for key, found in error.messages_dict.items()),
+            wrong=tuple((_point(schema, key), _say(found)) for key, found in error.messages_dict.items()),
         ) from error
     return read
 
@@ -117,10 +117,9 @@ def read_idempotency_key() -> IdempotencyKey | None:
     return read_key(sent, secret=secret, token=token_id(), address=request.path, body=body)
 
 
-def _point(key: object) -> str:
+def _point(schema: Schema, key: object) -> str:
     # An unknown key may be anything, an address too: the schema's own keys are the only ones said again.
-    known = {*AcceptanceBody().fields, *ConsentBody().fields}
-    return f"#/{key}" if key in known else "#"
+    return f"#/{key}" if key in schema.fields else "#"
 
 
 def _say(found: Any) -> str:

@@ -42,6 +42,12 @@ class Asked:
     value: str = field_of(repr=False)
     choices: tuple[tuple[str, str, str], ...]
     options: tuple[str, ...] = field_of(repr=False)
+    is_shared: bool = False
+
+    @property
+    def texts(self) -> str:
+        """Of shared records, what is said of the texts in them."""
+        return self.remedy.partition(". ")[2]
 
 
 def found_lines(view: TicketView) -> dict[str, Any]:
@@ -50,6 +56,7 @@ def found_lines(view: TicketView) -> dict[str, Any]:
     asked = [_asked(one) for one in panel.questions if one.choices]
     return {
         "asked": asked,
+        "for_all": _for_all(asked),
         "unreached": [(one.why, one.remedy) for one in panel.questions if not one.choices],
         "button": f"Decide {plural(len(asked), 'question', 'questions')} and look again",
         "stores": [(one.store, _rows(one.rows, one.collections)) for one in panel.stores],
@@ -60,6 +67,12 @@ def found_lines(view: TicketView) -> dict[str, Any]:
         "decided": panel.decided if panel.can_decide else (),
         "can_stop": panel.can_stop,
     }
+
+
+def _for_all(asked: Sequence[Asked]) -> tuple[tuple[str, str, str], ...]:
+    """What can be said of all records that are about others too at once, where that is asked of several places."""
+    shared = [one.choices for one in asked if one.is_shared]
+    return tuple(one for one in shared[0] if all(one in each for each in shared)) if len(shared) > 1 else ()
 
 
 def decide_first(questions: Sequence[Question]) -> tuple[str, str]:
@@ -82,6 +95,7 @@ def _asked(question: Question) -> Asked:
         value=question.value,
         choices=() if question.options else tuple((one.value, *CHOICES[one]) for one in question.choices),
         options=question.options,
+        is_shared=question.matter is Matter.SHARED,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from flask import render_template, url_for
 from flask_login import current_user
 
-from core.words import count, day_left, due_state, long_day, plural, short_day
+from core.words import count, day_left, long_day, plural, short_day
 from dsr.listing import TicketLine, Wanted
 from dsr.task_views import TaskLine
 from notify.campaign_tables import CampaignState
@@ -20,8 +20,11 @@ from promises.states import State
 from retention.tables import RunState
 from retention.views import SweepRun
 from web.console.actors import actor_names
+from web.console.erased import erased_to_do
 from web.console.hold_lines import HoldLine, hold_lines
-from web.console.home_requests import NEXT_MOVES, is_overdue, next_move, overdue_to_do
+from web.console.home_letters import letters_to_do
+from web.console.home_requests import is_overdue, look_on_home, needs_operator, next_move, overdue_to_do
+from web.console.home_told import tellings_to_do
 from web.console.retention_runs import RESULTS
 from web.console_blueprint import blueprint
 from web.context import controller_zone
@@ -59,7 +62,10 @@ def home() -> str:
         *overdue_to_do(_open_tickets(), _today()),
         *_messages_to_do(),
         *_requests_to_do(),
+        *erased_to_do(),
         *_tasks_to_do(),
+        *tellings_to_do(_today()),
+        *letters_to_do(_today()),
         *_approvals_to_do(),
         *_holds_to_do(),
         *_campaigns_to_do(),
@@ -128,19 +134,19 @@ def _figures() -> list[dict[str, Any]]:
         },
         {
             "number": counts[State.BROKEN],
-            "word": "promises broken",
+            "word": "promise broken" if counts[State.BROKEN] == 1 else "promises broken",
             "href": f"{board_at}?state=broken",
             "state": "broken" if counts[State.BROKEN] else "",
         },
         {
             "number": counts[State.DUE],
-            "word": "promises due",
+            "word": "promise due" if counts[State.DUE] == 1 else "promises due",
             "href": f"{board_at}?state=due",
             "state": "due" if counts[State.DUE] else "",
         },
         {
             "number": counts[State.KEPT],
-            "word": "promises kept",
+            "word": "promise kept" if counts[State.KEPT] == 1 else "promises kept",
             "href": f"{board_at}?state=kept",
             "state": "kept",
             "rest": f"of {count(total)}",
@@ -159,12 +165,12 @@ def _open_tickets() -> list[TicketLine]:
 def _requests_to_do() -> list[dict[str, Any]]:
     """Requests whose next move is an operator's, those due first; no name or address of a person stands here."""
     today = _today()
-    waits = [one for one in _open_tickets() if one.state in NEXT_MOVES and not is_overdue(one, today)]
+    waits = [one for one in _open_tickets() if needs_operator(one) and not is_overdue(one, today)]
     asks = waits[:REQUESTS_SHOWN]
     return [
         {
-            "state": due_state(one.due_on, today) if one.due_on else "plain",
-            "icon": "inbox" if not one.due_on or due_state(one.due_on, today) == "plain" else "",
+            "state": look_on_home(one, today),
+            "icon": "inbox" if look_on_home(one, today) == "plain" else "",
             "title": f"{one.right_name}, {one.ref}",
             "href": url_for("console.ticket", ref=one.ref),
             "sub": (f"Due {short_day(one.due_on, today)}, {day_left(one.due_on, today)}. " if one.due_on else "")

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from flask import url_for
 
-from core.words import day_left, plural, short_day
-from dsr.intake import CARRIED_OUT
+from core.words import day_left, due_state, plural, short_day
+from dsr.how import by_plan
 from dsr.listing import TicketLine
+from dsr.stands import Stand
 from dsr.states import State
 
 OVERDUE_SHOWN: Final = 6
@@ -22,9 +23,22 @@ def next_move(line: TicketLine) -> str:
     """The word of the button that leads to a request."""
     if line.state is State.RECEIVED and not line.identity_shown:
         return "Look"  # it is the person's move, and theirs may not come
-    if line.state is State.RECEIVED and line.right not in CARRIED_OUT:
+    if line.stand is Stand.TEXTS:
+        return "Decide"
+    if line.state is State.RECEIVED and not by_plan(line.right):
         return "Answer"
     return NEXT_MOVES.get(line.state, "Look")
+
+
+def needs_operator(line: TicketLine) -> bool:
+    """Whether the next move is an operator's: what goes on by itself, or waits for people, is nobody's here."""
+    return line.state in NEXT_MOVES and line.stand not in (Stand.TIME, Stand.PEOPLE, Stand.GOING)
+
+
+def look_on_home(line: TicketLine, today: date) -> str:
+    """How the line of a request is drawn: by its due date, or as a warning where only a decision keeps it."""
+    by_date = due_state(line.due_on, today) if line.due_on else "plain"
+    return "due" if by_date == "plain" and line.stand is Stand.TEXTS else by_date
 
 
 def is_overdue(line: TicketLine, today: date) -> bool:

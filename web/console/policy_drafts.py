@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from babel import Locale
 from flask import flash, redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.datastructures import FileStorage
@@ -27,7 +28,6 @@ from web.console_blueprint import blueprint
 from web.services import services
 
 LONGEST_REASON: Final = 1000
-LANGUAGE_NAMES: Final = {"en": "English", "de": "German"}
 Answer = Response | str | tuple[str, int]
 
 
@@ -284,7 +284,7 @@ def _slots(parts: tuple[str, ...], texts: Mapping[str, str], problems: Mapping[s
     return [
         Slot(
             part=part,
-            label="The policy" if part == ORIGINAL else f"In {LANGUAGE_NAMES.get(part, part)}",
+            label="The policy" if part == ORIGINAL else f"In {Locale('en').languages.get(part, part)}",
             text=texts.get(part, ""),
             problem=problems.get(part, ""),
         )

@@ -11,11 +11,15 @@ from flask import flash, redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from core.catalogue import LANGUAGES
 from core.errors import BadInput, Conflict
 from core.operators import Permission
 from core.words import count
+from dsr.asker_rules import KIND_NAMES, AskerKind
+from dsr.askers import SaidAsker
 from dsr.intake import FormRefused
 from dsr.listing import TicketLine, Wanted, Which
+from dsr.stands import Stand
 from dsr.states import ENDS, OPEN, State
 from dsr.words import RIGHT_NAMES, RIGHT_WORDS, STATE_NAMES
 from policies.clauses import Right
@@ -24,6 +28,8 @@ from web.console.actors import actor_names
 from web.console_blueprint import blueprint
 from web.context import controller_zone
 from web.glance import open_requests
+from web.languages import offered
+from web.message_files import taken_files
 from web.person.places import STATES, countries
 from web.services import services
 
@@ -38,6 +44,7 @@ SOON_DAYS: Final = 14
 # What a state looks like in the list: a filled badge asks for somebody.
 LOOKS: Final = {
     State.UNCONFIRMED: "waiting",
+    State.SCHEDULED: "waiting",
     State.RECEIVED: "new",
     State.PLANNED: "due",
     State.APPROVED: "now",
@@ -47,6 +54,7 @@ LOOKS: Final = {
     State.PARTLY_REFUSED: "kept",
     State.REFUSED: "plain",
     State.NOTHING_FOUND: "kept",
+    State.FORWARDED: "kept",
     State.WITHDRAWN: "plain",
     State.EXPIRED: "plain",
 }
@@ -56,10 +64,18 @@ CHANNELS: Final = {
     "letter": ("note", "letter"),
     "phone": ("user", "phone"),
     "chat": ("mail", "chat"),
+    "counter": ("user", "the counter"),
+    "handoff": ("user", "the application"),
+    "account_closed": ("http", "a closed account"),
     "api": ("http", "the interface for programs"),
 }
-FIELDS: Final = ("email", "right", "received", "channel", "country", "subdivision", "note", "is_test")
-BY_HAND: Final = (("mail", "Mail"), ("letter", "Letter"), ("phone", "Phone"), ("chat", "Chat"))
+FIELDS: Final = (
+    "email", "postal_address", "right", "received", "received_time", "channel", "country", "subdivision", "language", "note",
+    "asker_kind", "asker_name", "asker_email", "is_test",
+)  # fmt: skip
+BY_HAND: Final = (
+    ("mail", "Mail"), ("letter", "Letter"), ("phone", "Phone"), ("chat", "Chat"), ("counter", "At the counter")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +89,20 @@ class Row:
     age: int
 
 
+# And of one that is partly done.
+STAND_LOOKS: Final = {
+    Stand.FAILED: "broken",
+    Stand.PEOPLE: "waiting",
+    Stand.TEXTS: "due",
+    Stand.TIME: "waiting",
+    Stand.GOING: "now",
+}
+
+
 def look_of(line: TicketLine) -> str:
-    """How a ticket's state is drawn: one that waits for the person asks nobody else."""
+    """How a ticket's state is drawn: one that waits for the person, or its time, asks nobody else."""
+    if line.stand is not None:
+        return STAND_LOOKS[line.stand]
     waits = line.state is State.RECEIVED and not line.identity_shown
     return "waiting" if waits else LOOKS[line.state]
 
@@ -248,43 +276,63 @@ def open_request() -> str | Response | tuple[str, int]:
         return _open_page({"received": today.isoformat(), "channel": "mail"}, {})
     typed = {name: value for name, value in request.form.items() if name != "csrf_token"}
     try:
-        ref = _open(typed)
+        refs = _open(typed)
     except FormRefused as refusal:
         return _open_page(typed, refusal.problems), 400
     except Conflict as error:
         return _open_page(typed, {"": str(error)}), error.status
     except BadInput as error:
         return _open_page(typed, {"received": str(error)}), error.status
-    flash(f"Request {ref} is open. A link to prove the address is on its way.")
-    return redirect(url_for("console.ticket", ref=ref))
+    opened = f"Request {refs[0]} is open." if len(refs) == 1 else f"Requests {', '.join(refs)} are open."
+    then = "A link to prove the address is on its way." if typed.get("email") else "Say next who they are."
+    flash(f"{opened} {then}")
+    return redirect(url_for("console.ticket", ref=refs[0]))
 
 
-def _open(typed: dict[str, str]) -> str:
+def _open(typed: dict[str, str]) -> list[str]:
     country = typed.get("country", "")
     channel = typed.get("channel", "")
-    return services().requests.open_by_hand(
+    return services().requests.by_hand.open(
         email=typed.get("email", ""),
-        right=typed.get("right", ""),
-        received_at=_received(typed.get("received", "")),
+        postal_address=typed.get("postal_address", ""),
+        rights=request.form.getlist("right"),
+        received_at=_received(typed.get("received", ""), typed.get("received_time", "")),
         channel=channel if channel in dict(BY_HAND) else "mail",
         by=current_user.operator.id,
         note=typed.get("note", ""),
         country=country,
         subdivision=typed.get("subdivision", "") if country == "US" else "",
+        language=typed.get("language", ""),
+        files=taken_files(),
+        asker=_asker(typed),
         is_test=typed.get("is_test") == "yes",
     )
 
 
-def _received(text: str) -> datetime:
-    """The day a letter came in, at noon there; today is now."""
+def _asker(typed: dict[str, str]) -> SaidAsker:
+    """Who asks, where it is not the person."""
+    kind = typed.get("asker_kind", "") or AskerKind.SELF.value
+    if kind not in set(AskerKind):
+        raise FormRefused({"asker_kind": "Choose who asks."})
+    return SaidAsker(kind=kind, name=typed.get("asker_name", ""), contact=typed.get("asker_email", ""))
+
+
+def _received(text: str, hour: str) -> datetime:
+    """When it came in, in the controller's zone. Without an hour: today is now, another day is noon."""
     now, zone = services().clock.now(), controller_zone()
     try:
         day = date.fromisoformat(text)
+        at = time.fromisoformat(hour) if hour.strip() else None
     except ValueError:
-        raise FormRefused({"received": "Give the day it came in."}) from None
+        raise FormRefused({"received": "Give the day it came in, and the hour as 14:30."}) from None
     today = now.astimezone(zone).date()
     if day > today:
         raise FormRefused({"received": "This day is still to come. Give the day it came in."})
+    if at is not None and at.tzinfo is None:
+        received = datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
+        if received > now:
+            raise FormRefused({"received": "This hour is still to come. Give the hour it came in."})
+        return received
     return now if day == today else datetime.combine(day, time(12), tzinfo=zone).astimezone(UTC)
 
 
@@ -296,7 +344,11 @@ def _open_page(typed: dict[str, str], problems: dict[str, str]) -> str:
         typed={name: typed.get(name, "") for name in FIELDS},
         problems=problems,
         order=list(problems.items()),
-        rights=[("", "Choose one"), *((one.value, f"{RIGHT_NAMES[one]}: {RIGHT_WORDS[one]}") for one in Right)],
+        rights=[{"value": one.value, "label": RIGHT_NAMES[one], "text": RIGHT_WORDS[one]} for one in Right],
+        chosen=request.form.getlist("right"),
+        askers=[("", "The person"), *((one.value, KIND_NAMES[one]) for one in AskerKind if one is not AskerKind.SELF)],
+        zone=controller_zone().key,
+        languages=[("", "That of the policy"), *((code, LANGUAGES[code]) for code in offered())],
         channels=BY_HAND,
         countries=[("", "Not said"), *countries("en")],
         states=[("", "None of these"), *STATES],

@@ -15,6 +15,7 @@ from core.operators import Permission, list_operators
 from core.words import plural
 from dsr.task_views import TaskEvent, TaskLine, TaskView
 from dsr.tasks import CONTACT, TaskState
+from web.console.ticket_told import open_tellings, say_tellings
 from web.console_blueprint import blueprint
 from web.evidence_files import hand_out, taken_evidence
 from web.services import services
@@ -48,13 +49,14 @@ def look_of_task(line: TaskLine) -> tuple[str, str]:
 def tasks() -> str:
     """What people were asked to do: the open tasks, the earliest due first, or all of them."""
     shows_all = request.args.get("state") == "all"
-    lines = services().tasks.list_tasks(is_open=not shows_all)
+    lines, tellings = services().tasks.list_tasks(is_open=not shows_all), open_tellings()
     return render_template(
         "console/tasks.html",
         here="tasks",
-        says=_say(lines, shows_all=shows_all),
+        says=say_tellings(tellings) if tellings and not lines else _say(lines, shows_all=shows_all),
         rows=[(line, LOOKS[line.state], line.state_name) for line in lines],
         shows_all=shows_all,
+        tellings=tellings,
         chips=[
             {"word": "Open", "href": url_for("console.tasks"), "here": not shows_all},
             {"word": "All", "href": url_for("console.tasks", state="all"), "here": shows_all},

@@ -16,12 +16,15 @@ from dsr.attachments import KIND_WORDS
 from dsr.states import State
 from dsr.views import TicketView
 from policies.clauses import Right
+from web.console.asker_lines import asker_of
 from web.console.correction_lines import correction_of, next_of
 from web.console.desk_lines import desk_of
 from web.console.found_lines import found_lines
 from web.console.requests import CHANNELS, look_of, regime_name
+from web.console.rights_lines import rights_of
 from web.console.tasks import look_of_task
 from web.console.ticket_lines import (
+    empty_steps,
     evidence_lines,
     facts_of,
     plan_lines,
@@ -29,6 +32,8 @@ from web.console.ticket_lines import (
     talk_lines,
     told_lines,
 )
+from web.console.ticket_told import tellings_of
+from web.console.ways_in_lines import ways_of
 from web.console_blueprint import blueprint
 from web.services import services
 
@@ -163,6 +168,8 @@ def _show(view: TicketView, *, problems: dict[str, str] | None = None, trouble: 
     may_work = current_user.operator.may(Permission.WORK_REQUESTS)
     correction = correction_of(view)
     findings = services().requests.redactions.findings(view.ref) if view.is_copy else ()
+    ways = ways_of(view)
+    by_post_alone = ways.post is not None and not ways.post.identity_shown
     undecided = view.state is State.PARTLY_DONE and any(one.decision is None for one in findings)
     return render_template(
         "console/ticket.html",
@@ -171,7 +178,8 @@ def _show(view: TicketView, *, problems: dict[str, str] | None = None, trouble: 
         look=look_of(view.line),
         regime=regime_name(view.line.regime or view.reckoning.regime),
         channel=CHANNELS.get(view.line.channel, ("", view.line.channel))[1],
-        heading=None if undecided else next_of(view, correction),
+        heading=None if undecided or by_post_alone else next_of(view, correction),
+        ways=ways,
         findings=findings,
         correction=correction,
         acts={act.value for act in view.acts} if may_work else set(),
@@ -179,14 +187,18 @@ def _show(view: TicketView, *, problems: dict[str, str] | None = None, trouble: 
         told=told_lines(view),
         reckoning=reckoning_lines(view),
         plan_items=plan_lines(view),
+        empty_steps=empty_steps(view),
         answers=services().requests.answers.offered(view.ref),
         found=found_lines(view),
         person=facts_of(view),
         tasks=[(line, *look_of_task(line)) for line in view.tasks],
+        tellings=tellings_of(view.ref),
         evidence=evidence_lines(view, lambda ref: url_for("console.ledger", ref=ref)),
         regimes=[(one, regime_name(one)) for one in view.regimes if one != view.line.regime],
         kinds=KIND_WORDS,
         desk=desk_of(view),
+        asker=asker_of(view.ref),
+        rights=rights_of(view),
         problems=problems or {},
         typed=request.form,
         trouble=trouble,

@@ -13,8 +13,10 @@ from web.services import services
 def add_correction(ref: str) -> Answer:
     """Write down what the person says is right."""
     about, value = request.form.get("about", ""), request.form.get("value", "")
-    corrections = services().requests.corrections
-    return act_on(ref, lambda by: corrections.propose(ref, about=about, value=value, by=by), "", field="value")
+    empty, corrections = request.form.get("empty") == "yes", services().requests.corrections
+    return act_on(
+        ref, lambda by: corrections.propose(ref, about=about, value=value, by=by, empty=empty), "", field="value"
+    )
 
 
 @blueprint.post("/requests/<ref>/corrections/<correction_id>/place")

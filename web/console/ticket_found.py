@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import request
 
 from core.errors import BadInput
-from dsr.finding import Choice, Ruling
+from dsr.finding import Choice, Matter, Ruling
 from web.console.ticket import Answer, act_on
 from web.console_blueprint import blueprint
 from web.services import services
@@ -34,10 +34,14 @@ def stop_work(ref: str) -> Answer:
 
 
 def _answers() -> dict[str, Ruling]:
-    """What was chosen, by the question's id: one of its choices, or the accounts that were ticked."""
+    """What was chosen, by the question's id: one of its choices, or the accounts that were ticked. Of records that are about
+    others too, what is said of all of them counts where nothing is chosen."""
     answers: dict[str, Ruling] = {}
+    for_all = request.form.get("for_all", "")
     for name in request.form.getlist("asked"):
-        chosen, ticked = request.form.get(f"choice-{name}", ""), request.form.getlist(f"picked-{name}")
+        is_shared = name.partition(":")[0] == Matter.SHARED
+        chosen = request.form.get(f"choice-{name}", "") or (for_all if is_shared else "")
+        ticked = request.form.getlist(f"picked-{name}")
         if f"offered-{name}" in request.form:
             if not ticked:
                 raise BadInput("No account was chosen.", remedy="Tick those that are this person's.")

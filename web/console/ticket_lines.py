@@ -12,8 +12,11 @@ from babel import Locale
 
 from core.clock import day_in
 from core.words import count, plural, short_day
+from dsr.asker_tables import PAPERS
 from dsr.attachments import FileView
+from dsr.how import HOW
 from dsr.messages import IN, REPLY, MessageView
+from dsr.stands import LATER, Stand
 from dsr.states import DONE, ENDS, State
 from dsr.tasks import TaskState
 from dsr.views import Act, PlanPanel, StepLine, TicketView, TimelineLine
@@ -24,7 +27,9 @@ from web.console.ticket_words import (
     ASK_LOOKS,
     DEEDS,
     ENTRIES,
+    FIRST,
     HAPPENED,
+    IN_WORDS,
     MAILS,
     MOVED,
     STEP_LOOKS,
@@ -66,7 +71,9 @@ def heading(view: TicketView) -> Heading | None:
     if view.state is State.PARTLY_DONE and (waits := _waits_for_people(view)):
         return waits
     if view.state is State.PARTLY_DONE:
-        return _failed(view)
+        return _partly_done(view)
+    if view.proof.standing.may_ask and view.identity_at is None:
+        return Heading(title="Waits until it is shown that they may ask", text=view.proof.standing.may_ask)
     if Act.ASK_AGAIN in acts:
         text = "A mail with a link went there. Nothing is looked for before its button is pressed."
         return Heading(
@@ -87,6 +94,9 @@ def heading(view: TicketView) -> Heading | None:
         return Heading(
             title="A store did not answer", text=" ".join(plan.blocked), act="plan", word="Look again", icon="search"
         )
+    if done := sum(one.done for one in plan.steps):
+        text = f"{plural(done, 'record is', 'records are')} done already, so the counts are no longer right."
+        return Heading(title="Look again at what is left", text=text, act="plan", word="Look again", icon="search")
     if view.proof.missing and not plan.nothing_found:
         return Heading(title="Waits for proof", text=view.proof.missing)
     if plan.nothing_found:
@@ -108,18 +118,40 @@ def _failed(view: TicketView) -> Heading:
     return Heading(title=title, text=text, act="retry", word="Try again now", icon="undo")
 
 
+def _partly_done(view: TicketView) -> Heading:
+    if view.line.stand is Stand.TIME:
+        return _later(view)
+    if view.line.stand in (Stand.GOING, Stand.PEOPLE):  # the last answer is in, or somebody had it tried again
+        return Heading(
+            title="Goes on within a minute", text="Nothing is left to decide. This page shows how far it is."
+        )
+    return _failed(view)
+
+
+def _later(view: TicketView) -> Heading:
+    """What is left can be done at a known moment; nobody has to do anything before."""
+    steps = view.plan.steps if view.plan else ()
+    names = ", ".join(dict.fromkeys(one.collection for one in steps if one.state == LATER))
+    when = ""
+    if view.trying and view.trying.next_at:
+        at = view.trying.next_at.astimezone(ZoneInfo(view.zone))
+        when = f" on {short_day(at.date(), at.date())} at {at:%H:%M}"
+    text = f"A file that is written today is changed once its day is over. It goes on by itself{when}; nothing failed."
+    return Heading(title=f"Waits for its time: {names}", text=text)
+
+
 def _first(view: TicketView) -> Heading:
     if Act.MAKE_PLAN in view.acts:
         text = "Every store is asked for the proven address. Nothing is changed by looking."
         return Heading(title="Look where their data is", text=text, act="plan", word="Make the plan", icon="search")
-    text = "No plan carries out this right. Do it where the data is, then tell the person what was done."
-    return Heading(title=f"{RIGHT_NAMES[view.line.right]} is done by hand", text=text)
+    title, text = FIRST[HOW[view.line.right].way]
+    return Heading(title=title.format(RIGHT_NAMES[view.line.right]), text=text)
 
 
 def _waits_for_people(view: TicketView) -> Heading | None:
     """What a request waits for when all that is left of it is work by hand; None where a program has work left too."""
     steps = view.plan.steps if view.plan else ()
-    if any(one.state in ("failed", "waiting") for one in steps if one.deed != "ask"):
+    if any(one.state in ("failed", "waiting", LATER) for one in steps if one.deed != "ask"):
         return None
     refused = [one for one in view.tasks if one.state is TaskState.REFUSED]
     waiting = [one for one in view.tasks if one.is_open]
@@ -173,6 +205,8 @@ def talk_lines(view: TicketView, names: Mapping[str, str]) -> list[Talk]:
     """What happened, the earliest first: their words, our mails, notes and events."""
     lines = [_happened(one, view, names) for one in view.timeline if one.kind not in WRITTEN]
     for message in view.messages:
+        if message.direction == PAPERS:  # they stand where it says who asks
+            continue
         if message.direction == "note":
             name = names.get(message.author, "an operator")
             lines.append(Talk(kind="note", at=message.at, text=message.body, name=name, about="only we see this"))
@@ -181,7 +215,7 @@ def talk_lines(view: TicketView, names: Mapping[str, str]) -> list[Talk]:
         else:
             text = MAILS.get(message.body, f"Mail {message.body}")
             lines.append(Talk(kind="mail", at=message.at, text=text, look="plain"))
-            if message.body == "answered_by_hand":
+            if message.body in IN_WORDS:
                 lines.append(_answer(view, message.at, names))
     if view.details:
         at = view.line.received_at
@@ -217,7 +251,9 @@ def _happened(one: TimelineLine, view: TicketView, names: Mapping[str, str]) -> 
         text = "Asked with the form" if one.by == "person" else f"Opened{by}"
         return Talk(kind="event", at=one.at, text=f"{text}: {view.right_words}", look="new")
     if one.kind == "identity":
-        return Talk(kind="event", at=one.at, text=f"Showed control of {view.line.contact.reveal()}", look="kept")
+        contact = view.line.contact.reveal()
+        text = f"Showed control of {contact}" if contact else f"Shown who they are: {one.why}"
+        return Talk(kind="event", at=one.at, text=text, look="kept")
     if one.kind == "regime":
         return Talk(kind="event", at=one.at, text=f"Put under another law{by}: {_regimes(one.why)}", look="now")
     if one.kind == "assigned":
@@ -255,7 +291,19 @@ def plan_lines(view: TicketView) -> list[dict[str, Any]]:
     """The steps of the plan in the order they run."""
     if view.plan is None:
         return []
-    return [_step(step) for step in view.plan.steps]
+    return [_step(step) for step in view.plan.steps if not is_empty_step(step)]
+
+
+def empty_steps(view: TicketView) -> list[dict[str, Any]]:
+    """The steps that have nothing to do, for one line under which they are folded; none where that is all of them."""
+    steps = view.plan.steps if view.plan else ()
+    return [_step(step) for step in steps if is_empty_step(step)]
+
+
+def is_empty_step(step: StepLine) -> bool:
+    """Whether a step found no record, did nothing, and nothing is the matter with it."""
+    quiet = step.state in ("planned", "done") and not (step.blocked or step.error or step.held or step.remaining)
+    return quiet and step.deed != "ask" and step.rows == 0 and not step.done
 
 
 def _step(step: StepLine) -> dict[str, Any]:
@@ -268,12 +316,15 @@ def _step(step: StepLine) -> dict[str, Any]:
     held = f" · {count(step.held)} under a hold stay" if step.held else ""
     left = f" · {count(step.remaining)} left" if step.remaining else ""
     note = f" · {step.note}" if step.note else ""
+    # What only waits is told in the same colour as the rest: nothing failed.
+    trouble = step.error or step.blocked or ""
+    waits = f" · {trouble}" if trouble and look == "waiting" else ""
     return {
         "state": "broken" if step.blocked and look == "todo" else look,
         "name": f"{step.store}.{step.at}" if step.at else step.collection,
         "amount": "–" if number is None else count(number),
-        "sub": f"{DEEDS.get(step.deed, step.deed)} · {_clause_words(step.clause)}{held}{left}{note}",
-        "why": step.error or step.blocked or "",
+        "sub": f"{DEEDS.get(step.deed, step.deed)} · {_clause_words(step.clause)}{held}{left}{note}{waits}",
+        "why": "" if waits else trouble,
     }
 
 
@@ -293,7 +344,7 @@ def facts_of(view: TicketView) -> dict[str, str]:
     if view.country:
         names = Locale.parse("en").territories
         lives = str(names.get(view.country, view.country)) + (f", {view.subdivision}" if view.subdivision else "")
-    return {"contact": view.line.contact.reveal() or "forgotten", "lives": lives}
+    return {"contact": view.line.contact.reveal() or ("forgotten" if view.line.is_closed else "none"), "lives": lives}
 
 
 def evidence_lines(view: TicketView, link: Callable[[str], str]) -> list[dict[str, Any]]:

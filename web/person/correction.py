@@ -22,8 +22,9 @@ def propose_correction(ref: str) -> Response | str | tuple[str, int]:
     if view is None:
         return ask_for_code(ref), 403
     about, value = request.form.get("about", ""), request.form.get("value", "")
+    empty = request.form.get("empty") == "yes"
     try:
-        services().requests.corrections.propose_as_person(ref, grant_of(ref), about=about, value=value)
+        services().requests.corrections.propose_as_person(ref, grant_of(ref), about=about, value=value, empty=empty)
     except NotFound:
         return ask_for_code(ref), 403
     except Conflict:

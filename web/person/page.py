@@ -18,9 +18,11 @@ from dsr.states import DONE
 from web.languages import gettext, page_language, use_language
 from web.person.nonces import make_nonce, require_nonce
 from web.person.path import tell, tell_so_far, walk
+from web.person.told import told_of
 from web.person_blueprint import blueprint
 from web.security import csrf, limiter
 from web.services import services
+from web.signals import honour_page_signal
 from web.words import say_in_sentence
 
 PAGE: Final = "code"
@@ -35,6 +37,7 @@ def page(ref: str) -> str:
     view = view_of(ref)
     if view is None:
         return ask_for_code(ref, sent=request.args.get("sent") == "yes")
+    honour_page_signal(ref, grant_of(ref))
     return show_page(view)
 
 
@@ -153,7 +156,10 @@ def show_page(
         path=walk(view),
         told=tell(view.right, view.outcome) if is_done else None,
         partly=tell_so_far(view.outcome),
+        tellings=told_of(view),
         nonce=make_nonce(PAGE, view.ref),
+        appeal=services().requests.appeals.read_as_person(view.ref, grant_of(view.ref)),
+        asked_for=services().requests.asker_pages.read_as_person(view.ref, grant_of(view.ref)),
         problem=problem,
         talk=services().requests.messages.read_as_person(view.ref, grant_of(view.ref)),
         talk_problem=talk_problem,

@@ -80,12 +80,14 @@ def walk(view: PersonView) -> list[PathItem]:
         return items
     is_by_plan = view.right in LAST
     title = view.status.title
-    if view.looked_through:
+    if view.by_itself:
+        title = view.status.title
+    elif view.looked_through:
         title = gettext(LOOKED_THROUGH.title)
     elif is_by_plan and view.state in NOW:
         title = gettext(NOW[view.state])
     items.append(PathItem(state="now", title=title, here=True))
-    if view.state is State.RECEIVED and is_by_plan:
+    if view.state is State.RECEIVED and is_by_plan and not view.by_itself:
         items.append(PathItem(state="", title=gettext(CHECKS)))
     items.append(PathItem(state="", title=gettext(LAST.get(view.right, BY_MAIL))))
     return items

@@ -8,13 +8,21 @@ from typing import Any, Final
 from babel import Locale
 from flask import Response, abort, render_template
 
+from core.catalogue import join_words
 from core.clock import day_in
 from core.words import full_day
-from policies.clause_words import describe_clause, join, said, said_key
+from policies.clause_words import describe_clause, said, said_key
 from policies.clauses import NoticeClause, RecipientClause, Role, SafeguardClause
 from policies.documents import Document
 from policies.periods import Period
-from policies.recipients import Recipient, RecipientChange, RecipientEvent, current_recipients, recipient_events
+from policies.recipients import (
+    Recipient,
+    RecipientChange,
+    RecipientEvent,
+    current_recipients,
+    got_since,
+    recipient_events,
+)
 from policies.standing import version_before
 from policies.versions import Version, VersionState
 from promises.board import ClauseState
@@ -50,13 +58,15 @@ def recipients() -> Response:
         ],
         number=sum(one.since is not None for one in current),
         notice=_say_notice(version),
-        coming=join([one.clause.name for one in coming], page_language()),
+        coming=join_words([one.clause.name for one in coming], page_language()),
         planned=planned,
         planned_day=_day(planned.planned_for, planned) if planned and planned.planned_for else "",
         before=version_before(planned, every) if planned else None,
         leaving=now_leaving,
         since=_day(version.in_force_at, version) if version.in_force_at else "",
-        history=[_say_event(one, version) for one in reversed(recipient_events(every)) if not _is_first(one, every)],
+        history=[
+            _say_event(one, version, every) for one in reversed(recipient_events(every)) if not _is_first(one, every)
+        ],
     )
     return cacheable(page)
 
@@ -101,7 +111,7 @@ def _line(one: Recipient) -> dict[str, Any]:
         "id": clause.id,
         "name": clause.name,
         "gets": _capital(said_key(clause, "of", language)),
-        "why": _capital(join(clause.why, language)),
+        "why": _capital(join_words(clause.why, language)),
         "when": clause.when or "",
         "terms": clause.terms or "",
         "where": _say_region(clause.region),
@@ -162,7 +172,7 @@ def _leaving(version: Version, versions: list[Version]) -> str:
         return ""
     stays = {one.name.casefold() for one in planned.document.of_kind(RecipientClause)}
     gone = [one.name for one in version.document.of_kind(RecipientClause) if one.name.casefold() not in stays]
-    return join(list(dict.fromkeys(gone)), page_language())
+    return join_words(list(dict.fromkeys(gone)), page_language())
 
 
 def _is_first(event: RecipientEvent, versions: list[Version]) -> bool:
@@ -171,11 +181,12 @@ def _is_first(event: RecipientEvent, versions: list[Version]) -> bool:
     return event.number == first
 
 
-def _say_event(event: RecipientEvent, version: Version) -> dict[str, Any]:
+def _say_event(event: RecipientEvent, version: Version, versions: list[Version]) -> dict[str, Any]:
     more = said_key(event.clause, "of", page_language())
+    since = gettext("It got data since %(since)s.", since=_day(got_since(event, versions), version))
     texts = {
         RecipientChange.ADDED: gettext("%(name)s is new. It gets %(of)s.", name=event.clause.name, of=more),
-        RecipientChange.REMOVED: gettext("%(name)s gets nothing any more.", name=event.clause.name),
+        RecipientChange.REMOVED: f"{gettext('%(name)s gets nothing any more.', name=event.clause.name)} {since}",
         RecipientChange.WIDENED: gettext("%(name)s gets more: %(of)s.", name=event.clause.name, of=_more(event)),
     }
     return {
@@ -187,7 +198,7 @@ def _say_event(event: RecipientEvent, version: Version) -> dict[str, Any]:
 
 
 def _more(event: RecipientEvent) -> str:
-    return join([one.replace("_", " ") for one in event.more], page_language())
+    return join_words([one.replace("_", " ") for one in event.more], page_language())
 
 
 def _measure(clause: SafeguardClause, document: Document, state: ClauseState | None) -> dict[str, Any]:

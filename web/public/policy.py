@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import orjson
+from babel import Locale
 from flask import Response, abort, render_template, url_for
 from markupsafe import Markup
 
@@ -181,8 +182,8 @@ def _paper(found: Version, document: Document) -> Response:
 
 
 def _only_in(version: Version) -> str:
-    names = {"en": gettext("English"), "de": gettext("German")}
-    return ", ".join(names.get(code, code) for code in version.languages)
+    names = Locale(page_language()).languages
+    return ", ".join(str(names.get(code, code)) for code in version.languages)
 
 
 def _mark(version: Version) -> str:
