@@ -42,7 +42,7 @@ CHUNK: Final = 250
 # What is counted of these in the end is not a request that somebody made.
 ENDED_AS: Final = "account_closed"
 OnClosed = Callable[[Session, Personal, datetime], None]
-OnGone = Callable[[Session, TicketRow, Mapping[str, set[str]]], object]
+OnGone = Callable[[Session, Sequence[tuple[TicketRow, Mapping[str, set[str]]]]], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class _Ground:
 
 class ClosedAccounts:
     """Takes events in, makes their tickets in the background, and settles them. `on_closed` is called for each account, in
-    the transaction that makes its ticket; `on_gone` for each that is gone."""
+    the transaction that makes its ticket; `on_gone` with those that are gone, in the transaction that settles them."""
 
     def __init__(self, desk: Desk, *, on_closed: Sequence[OnClosed] = (), on_gone: Sequence[OnGone] = ()) -> None:
         self._desk = desk
@@ -303,9 +303,10 @@ class ClosedAccounts:
             private: dict[str, Json] = {"from": State.SCHEDULED.value, "left": 0, **told}
             refs = [f"ticket:{ticket.ref}", f"version:{ticket.version}"]
             entries.append(NewEntry(kind="request.answered", actor=SYSTEM, refs=refs, private=private))
-            for note in self._on_gone:
-                note(session, ticket, {SUBJECT_KIND: {row.subject.reveal()}})
         session.flush()
+        gone = [(tickets[str(row.ticket_id)], {SUBJECT_KIND: {row.subject.reveal()}}) for row in rows]
+        for note in self._on_gone:
+            note(session, gone)
         session.execute(sa.insert(TicketEventRow), events)
         self._desk.ledger.record_all(session, entries)
         return len(rows)

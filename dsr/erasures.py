@@ -115,6 +115,15 @@ class Erasures:
     def note(self, session: Session, ticket: TicketRow, identifiers: Mapping[str, set[str]]) -> None:
         """A deletion has run: what it began with, and these, are erased from now on. Written to the file before the commit,
         so that no restored database can be without it; a line of a transaction that failed is of what is gone all the same."""
+        self.note_all(session, [(ticket, identifiers)])
+
+    def note_all(self, session: Session, erased: Sequence[tuple[TicketRow, Mapping[str, set[str]]]]) -> None:
+        """The same of several, with one write of the file."""
+        rows = [row for ticket, identifiers in erased for row in self._note(session, ticket, identifiers)]
+        session.flush()
+        self._append(rows)
+
+    def _note(self, session: Session, ticket: TicketRow, identifiers: Mapping[str, set[str]]) -> Iterable[ErasureRow]:
         known = self._of_ref(session, ticket.ref)
         kept = next((row.kept for row in known.values()), [])
         now = self._desk.clock.now()
@@ -132,8 +141,7 @@ class Erasures:
                 session.add(known[mark])
         for row in known.values():
             row.erased_at = row.erased_at or now  # run again after a crash it stays as it was
-        session.flush()
-        self._append(known.values())
+        return known.values()
 
     def erased(self, session: Session, pairs: Sequence[tuple[str, str]]) -> set[int]:
         """The indexes of those (kind, value) pairs that were erased. What is empty is nobody's."""

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import day_in
 from core.database import Database
+from dsr.closed_accounts import ENDED_AS
 from dsr.figures import TEST
 from dsr.states import OPEN, State
 from dsr.tables import RequestCountRow, TicketRow
@@ -21,6 +22,7 @@ from policies.clauses import Right
 
 _SUMS: Final = ("answered_late", "took_days", *COLUMNS)
 _ANSWERS: Final = (State.ANSWERED, State.PARTLY_REFUSED, State.REFUSED, State.NOTHING_FOUND)
+_IN_NONE: Final = (TEST, State.EXPIRED.value, State.FORWARDED.value, ENDED_AS)
 _HALF: Final = 0.5
 _NINETY: Final = 0.9
 
@@ -60,7 +62,8 @@ class Times:
 @dataclass(frozen=True, kw_only=True)
 class RequestFigures:
     """Requests that came in, and where they stand; each is in one number of these. `answered_late` and `open_late`: of them,
-    those over their day. `grounds`: of refusals, in whole or in part. Tests, and forms that nobody confirmed, are in none."""
+    those over their day. `grounds`: of refusals, in whole or in part. In none: tests, forms that nobody confirmed, accounts that
+    were closed, and what a customer answers to whom it was sent on."""
 
     received: int = 0
     complied: int = 0
@@ -213,12 +216,12 @@ def _read(session: Session, period: Period) -> dict[tuple[Right, str | None], _C
 
 
 def _closed_rows(session: Session, period: Period) -> Sequence[Any]:
-    closed = (TicketRow.is_test.is_(False), TicketRow.closed_at.is_not(None), TicketRow.ended_as != State.EXPIRED)
+    closed = (TicketRow.is_test.is_(False), TicketRow.closed_at.is_not(None), TicketRow.ended_as.not_in(_IN_NONE))
     return _rows(session, period, TicketRow, TicketRow.ended_as, sa.func.count(), closed)
 
 
 def _left_rows(session: Session, period: Period) -> Sequence[Any]:
-    kept = (RequestCountRow.outcome.not_in([TEST, State.EXPIRED.value]),)
+    kept = (RequestCountRow.outcome.not_in(_IN_NONE),)
     return _rows(session, period, RequestCountRow, RequestCountRow.outcome, sa.func.sum(RequestCountRow.rows), kept)
 
 

@@ -106,7 +106,7 @@ class Requests:
         self.handoffs = HandOffs(desk, handoff)
         self.self_service = SelfService(desk, self._planning)
         self.arrivals = Arrivals(desk, self.handoffs, self.self_service)
-        self.closed_accounts = ClosedAccounts(desk, on_closed=on_account_closed)
+        self.closed_accounts = ClosedAccounts(desk, on_closed=on_account_closed, on_gone=[self.erasures.note_all])
 
     # -- the public form
 

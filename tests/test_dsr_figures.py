@@ -97,7 +97,8 @@ def test_figures_agree_before_and_after_tickets_become_counts(house: House, time
     for number in range(5):
         add(house, number, ended="refused", ground="unfounded", days=10)
         add(house, number, ended="withdrawn", days=1)
-        add(house, number, ended="expired", days=1)
+        for other in ("expired", "forwarded", "account_closed"):
+            add(house, number, ended=other, days=1)
         add(house, number, right="access", days=3, is_test=True)
     before = house.requests.figures.read(period())
     whole = before[0].figures
@@ -107,11 +108,11 @@ def test_figures_agree_before_and_after_tickets_become_counts(house: House, time
     for number in range(4):
         add(house, number, right="correction")
     time.move_to("2029-01-02 03:00:00")
-    assert sweep(house) == 10 + 5 * 4 + 4
+    assert sweep(house) == 10 + 5 * 6 + 4
     house.requests.tidy()
     with house.database.read() as session:
         assert session.query(TicketRow).count() == 0
-        assert session.query(RequestCountRow).count() == 4
+        assert session.query(RequestCountRow).count() == 6
     assert house.requests.figures.read(period()) == before
     assert house.requests.figures.years(ZONE) == (2026,)
 

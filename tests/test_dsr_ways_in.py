@@ -433,6 +433,9 @@ def test_a_closed_account_is_a_silent_ticket_that_its_sweep_settles(house: House
     in_gateway(house, "DELETE FROM users WHERE id = ?", [("u_anna",)])
     assert accounts.tick() == 1
     assert states(house) == {"waiting": 1, "done": 1}
+    with house.database.read() as session:
+        erased = house.requests.erasures.erased(session, [("user_id", "u_anna"), ("user_id", "u_bruno")])
+    assert erased == {0}, "whoever is gone is in the register, so that an old copy does not bring them back"
     time.tick(3 * DAY)
     assert accounts.tick() == 1
     assert states(house) == {"by_hand": 1, "done": 1}

@@ -348,7 +348,7 @@ def test_the_banner_speaks_the_language_of_the_page_in_the_dark_and_on_a_phone(
         assert box["height"] < shop.evaluate("innerHeight") * 0.6
         assert region.evaluate("one => getComputedStyle(one).textTransform") == "none"
         look(shop, name)
-    shop.goto(f"{host}/?lang=fr")
+    shop.goto(f"{host}/?lang=pt")
     shop.get_by_role("region", name="Change of the privacy policy").wait_for()
 
 

@@ -229,7 +229,8 @@ def test_a_catalogue_says_every_message_and_nothing_else(language: str) -> None:
         assert set(re.findall(r"%\(\w+\)s", said[-1])) == needs, one.id
         if isinstance(one.id, str):  # `{name}` is filled by format(): a name that is not there breaks the page
             assert sorted(re.findall(r"\{\w*\}", said[0])) == sorted(re.findall(r"\{\w*\}", one.id)), one.id
-            assert [one.id[0], one.id[-1]].count(" ") == [said[0][0], said[0][-1]].count(" "), one.id
+            assert said[0].startswith(" ") or not one.id.startswith(" "), one.id
+            assert said[0].endswith(" ") or not one.id.endswith(" "), one.id
 
 
 def test_an_unknown_language_is_english() -> None:

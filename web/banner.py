@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from flask import render_template
 
-from core.catalogue import catalogue, mark, short_code
+from core.catalogue import LANGUAGES, catalogue, mark, short_code
 from core.words import long_day
 from policies.clause_differences import compare_clauses
 from policies.clauses import NoticeChannel
@@ -57,16 +57,20 @@ def change_to_tell(versions: Iterable[Version], now: datetime) -> Version | None
 
 
 def banner_script(version: Version, versions: Sequence[Version], base_url: str) -> str:
-    """The script that shows the banner of a version, in the languages that the pages are offered in.
+    """The script that shows the banner of a version, in every language that fits.
 
-    What does not fit is left out whole: first the reasons, which the page of the difference gives, for half a reason is
-    none; then the languages that are offered last, whose readers get that of the policy."""
+    What does not fit is left out whole: first languages that no page is offered in, then the reasons, which the page of
+    the difference gives, for half a reason is none, then the languages offered last. Their readers get that of the policy."""
     old = next(one for one in versions if one.number == version.previous)
-    spoken = list(dict.fromkeys((short_code(version.document.language), *offered())))
-    script = _script(version, old, base_url, spoken, with_reason=True)
-    while len(script.encode()) > MOST_BYTES and spoken:
-        script = _script(version, old, base_url, spoken, with_reason=False)
-        spoken.pop()
+    wanted = list(dict.fromkeys((short_code(version.document.language), *offered())))
+    every = list(dict.fromkeys((*wanted, *LANGUAGES)))
+    ways = [(every[:number], True) for number in range(len(every), len(wanted) - 1, -1)]
+    ways += [(wanted[:number], False) for number in range(len(wanted), 0, -1)]
+    script = ""
+    for spoken, with_reason in ways:
+        script = _script(version, old, base_url, spoken, with_reason=with_reason)
+        if len(script.encode()) <= MOST_BYTES:
+            break
     return script
 
 
