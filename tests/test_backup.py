@@ -54,7 +54,7 @@ def test_after_a_restore_nothing_serves_before_everyone_erased_since_is_erased_a
     assert "--force" in ask(root, "restore", made["path"], "--key", str(key), status=1)["remedy"]
     back = ask(root, "restore", made["path"], "--key", str(key), "--force")
     assert back["joined"] == 6
-    for words in (("serve",), ("sweep",)):
+    for words in (("serve",), ("sweep",), ("request", "run", "K7F3Q-2MXB")):
         refused = run_command(root, *words)
         assert refused.returncode == 1
         assert "kept erasures replay" in refused.stderr

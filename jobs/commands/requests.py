@@ -16,6 +16,7 @@ from jobs.actor import command_actor
 from jobs.answers import Answer, Line, answering, table
 from jobs.commands.requests_found import question_lines, questions_json
 from jobs.progress import showing_progress
+from jobs.restored import require_replayed
 from jobs.services import Wiring
 from plans.plan import Step, StepDeed
 from plans.tables import StepState
@@ -159,6 +160,7 @@ def plan(wiring: Wiring, ref: str) -> Answer:
 def run(wiring: Wiring, ref: str, approve: bool, reason: str) -> Answer:
     """Carry out an approved request and answer it."""
     with wiring.open_services(None) as kept:
+        require_replayed(kept.settings.var)
         if approve:
             kept.requests.approve(ref, by=command_actor(), reason=reason)
         with showing_progress() as show_progress:
