@@ -228,7 +228,8 @@ def test_form_and_page_fit_a_phone(installation: Installation, page: OpenPage, l
     """Long words break nothing: neither the form nor a person's own page is wider than 390 px."""
     email = f"person{20 + FURTHER.index(language)}@post.example"
     ref = confirmed(installation, browser(installation, language), email, "access")
-    answered(installation, ref)
+    if language == "nl":  # the longest words; a finished copy has the most of them
+        answered(installation, ref)
     shown = page(Viewport.PHONE)
     with serve(installation.app) as base:
         shown.goto(f"{base}/requests/new?lang={language}")

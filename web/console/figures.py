@@ -123,8 +123,10 @@ def _finding(whole: RequestFigures) -> str:
     times = whole.times
     if not times.answers:
         return "Nothing was answered."
-    said = f"within {times.median} days" if times.median is not None else f"after more than {BOUNDS[-1]} days"
-    return f"Half of {plural(times.answers, 'answer', 'answers')} came {said}; {times.mean:g} days on average."
+    most = "a day" if times.median == 1 else f"{times.median} days"
+    said = f"within {most}" if times.median is not None else f"after more than {BOUNDS[-1]} days"
+    of = "The one answer" if times.answers == 1 else f"Half of {plural(times.answers, 'answer', 'answers')}"
+    return f"{of} came {said}; {times.mean:g} days on average."
 
 
 def _shares(lines: tuple[FigureLine, ...]) -> list[dict[str, Any]]:
