@@ -190,7 +190,8 @@ def _read_secrets(node: Any, path: KeyPath, root: Path, refusals: Refusals) -> A
         try:
             return file.read_text(encoding="utf-8").strip()
         except OSError as error:
-            refusals.add(path, f"{file} cannot be read: {error.strerror}. `kept init` writes one.")
+            remedy = "`kept init` writes one" if path[-1] == "secret_key" else "Put it there, or name where it is"
+            refusals.add(path, f"{file} cannot be read: {error.strerror}. {remedy}.")
             return "unset"
     return node
 
