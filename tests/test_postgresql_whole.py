@@ -189,7 +189,7 @@ def test_two_servers_share_the_work_and_one_takes_over_when_the_other_is_killed(
         assert {status for *_, status in ended} <= {0, 1}, ended
         assert 0 in {status for *_, status in ended}, ended
         wait_for(lambda: look(postgres_url, holder) == f"{socket.gethostname()}:{second.pid}")
-        assert time.monotonic() - killed_at < 15
+        assert time.monotonic() - killed_at < 60
         beat = "SELECT count(*) FROM heartbeats WHERE ran_at > now() - interval '10 seconds' AND note = ''"
         wait_for(lambda: look(postgres_url, beat) >= 3)
         with shut_off(postgres, postgres_url):
