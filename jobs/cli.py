@@ -16,6 +16,7 @@ from jobs.commands.due import due
 from jobs.commands.erasures import erasures
 from jobs.commands.figures import figures
 from jobs.commands.hold import hold
+from jobs.commands.inbox import inbox
 from jobs.commands.install import init
 from jobs.commands.ledger import ledger
 from jobs.commands.map import data_map
@@ -41,7 +42,7 @@ from jobs.commands.tasks import task
 from jobs.services import Wiring
 
 COMMANDS = (
-    *(init, serve, doctor, policy, data_map, campaign, sweep, approvals, hold),
+    *(init, serve, doctor, policy, data_map, campaign, sweep, approvals, hold, inbox),
     *(request, task, due, promises, ledger, user, token, suppressions, preferences, figures, erasures, backup, restore),
 )
 

@@ -221,7 +221,10 @@ def test_what_an_agent_sees_is_the_same_for_a_stranger(house: House) -> None:
         _, token = proven(house, person=person, contact=agent)
         page = vars(house.requests.asker_pages.look(token))
         house.requests.asker_pages.deny(link(house, person, "for-me"))
-        said = [re.sub(r"\b[0-9A-Z]{5}-[0-9A-Z]{4}\b|[\w-]{40,}", "…", f"{one.subject}\n{one.text}") for one in house.mails_to(agent)]
+        said = [
+            re.sub(r"\b[0-9A-Z]{5}-[0-9A-Z]{4}\b|[\w-]{40,}", "…", f"{one.subject}\n{one.text}")
+            for one in house.mails_to(agent)
+        ]
         seen.append(({name: value for name, value in page.items() if name not in ("person", "asked_at")}, sorted(said)))
     assert seen[0] == seen[1]
     assert len(seen[0][1]) == 3

@@ -224,7 +224,7 @@ def plan(world: World, opened: Page, ref: str, choice: str = "") -> None:
     if not choice:
         assert not opened.locator("#found").count()
         return
-    for question in opened.locator(f"#found input[type=radio][value={choice}]").all():
+    for question in opened.locator(f"#found input[type=radio][value={choice}]:visible").all():
         question.check()
     look(opened, f"decide-{choice}")
     opened.click("#found button.main-act")

@@ -1,0 +1,1 @@
+"""Mail in: fetched, parsed, triaged and threaded."""
