@@ -263,7 +263,7 @@ class PersonPages:
             steps=tuple(
                 Step(at=one.at, words=words.gettext(_WORDS[key]))
                 for one in events
-                if (key := _key(one.kind, one.after)) in _WORDS and not _looked_again(one)
+                if (key := _key(one)) in _WORDS and not _looked_again(one)
             ),
             package=package if package and package.is_open(now) else None,
             certificate=view_certificate(session, ticket),
@@ -288,6 +288,7 @@ _WORDS: Final = {
     "fee_paid": mark("Your payment came in."),
     State.PLANNED: mark("We looked in every place we keep data."),
     State.APPROVED: mark("A person checked what was found."),
+    "approved_by_clause": mark("What was found was checked by fixed rules. Nobody had to decide."),
     State.PARTLY_DONE: mark("In one place it was not possible yet. We try again."),
     State.ANSWERED: mark("Our answer went to you."),
     State.PARTLY_REFUSED: mark("Our answer went to you. It says what we did not do, and why."),
@@ -324,8 +325,11 @@ def _looked_again(event: TicketEventRow) -> bool:
     return event.kind == "state" and event.before == event.after == State.PLANNED
 
 
-def _key(kind: str, after: str) -> str:
-    return after if kind == "state" else kind
+def _key(event: TicketEventRow) -> str:
+    if event.kind != "state":
+        return event.kind
+    by_clause = event.after == State.APPROVED and event.by.startswith("clause:")
+    return "approved_by_clause" if by_clause else event.after
 
 
 def _proven(session: Session, ref: str) -> TicketRow | None:

@@ -266,10 +266,13 @@ def test_what_is_wrong_with_the_section_is_named_with_its_lines(tmp_path: Path) 
 def test_a_copy_of_who_was_handed_over_is_made_without_an_operator(house: House) -> None:
     """The clause says so, all is clean: plan, check and approval are the clause's, in the timeline and in the ledger, and the
     copy is there within the same round of the jobs."""
-    ((ref, _),) = handed(house, "access")
+    ((ref, grant),) = handed(house, "access")
     house.work()
     view = house.requests.view(ref)
     assert (view.state, view.package is not None) == (State.ANSWERED, True)
+    said = [one.words for one in house.requests.page(ref, grant).steps]
+    assert "What was found was checked by fixed rules. Nobody had to decide." in said
+    assert not any("A person" in one for one in said)
     assert view.plan is not None
     assert view.plan.approved_by == "clause:access"
     assert {one.by for one in view.timeline if one.after in (State.PLANNED, State.APPROVED)} == {"clause:access"}
