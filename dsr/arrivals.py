@@ -300,9 +300,9 @@ class Arrivals:
         kinds = sorted(person.identifiers)
         desk.note_event(session, ticket, "identity", by=by, why=f"Handed over by the application: {', '.join(kinds)}.")
         desk.record(session, ticket, "request.identity", by=by, private={"handoff": kinds})
+        self._served.offer(session, ticket)
         tell_received(desk, session, ticket)
         watch(desk, session, ticket)
-        self._served.offer(session, ticket)
 
     def _grant(self, session: Session, ticket: TicketRow) -> str:
         token, now = secrets.token_urlsafe(32), self._desk.clock.now()

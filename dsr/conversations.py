@@ -22,6 +22,7 @@ from dsr.stands import Stand, read_stands
 from dsr.states import ENDS, State
 from dsr.tables import ConversationRow, TicketRow
 from dsr.typed import check_right
+from dsr.ways_in_tables import SelfServiceRow
 from dsr.words import RIGHT_NAMES, say_right
 from policies.clauses import Right
 
@@ -218,6 +219,7 @@ def tell_received(desk: Desk, session: Session, ticket: TicketRow) -> None:
         ticket,
         "request_received",
         more=lacks_beyond_address(desk, session, ticket),
+        by_itself=session.get(SelfServiceRow, ticket.id) is not None,
         due=desk.due_words(ticket),
         link=desk.page_link(ticket),
         received=long_day(day_in(ticket.received_at, zone), ticket.language),

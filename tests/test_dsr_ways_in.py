@@ -273,6 +273,9 @@ def test_a_copy_of_who_was_handed_over_is_made_without_an_operator(house: House)
     said = [one.words for one in house.requests.page(ref, grant).steps]
     assert "What was found was checked by fixed rules. Nobody had to decide." in said
     assert not any("A person" in one for one in said)
+    mail = " ".join(house.latest_mail(ANNA, "We have your request").text.split())
+    assert "ask a person where they do not decide" in mail
+    assert "a person checks" not in mail
     assert view.plan is not None
     assert view.plan.approved_by == "clause:access"
     assert {one.by for one in view.timeline if one.after in (State.PLANNED, State.APPROVED)} == {"clause:access"}
