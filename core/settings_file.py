@@ -31,6 +31,7 @@ from core.settings_contact import PROOF_POINTS, ContactSchema, read_contact
 from core.settings_erasures import ErasuresSchema, read_erasures
 from core.settings_handoff import HandoffSchema, HandoffSettings, read_handoff
 from core.settings_requests import RequestsSchema, read_requests
+from core.settings_secrets import read_secrets
 
 STORE_KINDS = {
     "sql": ("url",),
@@ -146,7 +147,7 @@ def load_settings(path: Path) -> Settings:
         raise ConfigurationError(
             f"{path}:1: this is not a mapping of settings.", remedy="See the README for an example."
         )
-    data = _read_secrets(document.data, (), path.parent, refusals)
+    data = read_secrets(document.data, (), path.parent, refusals)
     try:
         loaded = _Kept().load(data)
     except ValidationError as error:
@@ -173,27 +174,6 @@ def _refuse_rest(valid: Any, root: Path, refusals: Refusals) -> None:
     rows = valid.get("collections", [])
     if all({"id", "at", "category", "person", "time"} <= set(row) for row in rows):
         _collections({"stores": valid.get("stores", {}), "collections": rows}, refusals)
-
-
-def _read_secrets(node: Any, path: KeyPath, root: Path, refusals: Refusals) -> Any:
-    if isinstance(node, dict):
-        return {key: _read_secrets(value, (*path, key), root, refusals) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_read_secrets(value, (*path, index), root, refusals) for index, value in enumerate(node)]
-    if isinstance(node, str) and node.startswith("env:"):
-        value = os.environ.get(node[4:])
-        if value is None:
-            refusals.add(path, f"the environment has no {node[4:]}. Set it, or write the value here.")
-        return value or "unset"
-    if isinstance(node, str) and node.startswith("file:"):
-        file = root / node[5:]
-        try:
-            return file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            remedy = "`kept init` writes one" if path[-1] == "secret_key" else "Put it there, or name where it is"
-            refusals.add(path, f"{file} cannot be read: {error.strerror}. {remedy}.")
-            return "unset"
-    return node
 
 
 def _flatten(messages: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

@@ -77,7 +77,7 @@ class StepWork:
     """The work on one step."""
 
     def __init__(self, tools: Tools, step: Step) -> None:
-        self.step = self._step = step
+        self.step = step
         self._tools = tools
         self._store: Store = tools.datamap.stores[step.store]
         self._binding: tuple[Hold, ...] = ()
@@ -110,7 +110,7 @@ class StepWork:
 
     def is_small(self) -> bool:
         """Can it be done together with others? Counts, and raises what the store says."""
-        if self._step.deed is not StepDeed.DELETE or Capability.RECEIPTS not in self._store.capabilities:
+        if self.step.deed is not StepDeed.DELETE or Capability.RECEIPTS not in self._store.capabilities:
             return False
         self._count()
         return self._counted is not None and self._counted.matched <= FEW_ROWS
@@ -120,7 +120,7 @@ class StepWork:
         if self._counted is None:
             return
         keeps = Capability.RECEIPTS in self._store.capabilities
-        row = session.get_one(StepRow, self._step.id)
+        row = session.get_one(StepRow, self.step.id)
         is_new, matched = row.intent is None, self._counted.matched
         row.intent = self._record(session, "intent", {"matched": matched, "counted_at": self._counted.at})
         row.state, row.error, row.receipts = StepState.INTENDED, "", keeps
@@ -158,16 +158,16 @@ class StepWork:
     def _count(self) -> None:
         """How many records match, and receipts made ready; nothing where the step was intended before."""
         with self._tools.database.read() as session:
-            row = session.get_one(StepRow, self._step.id)
+            row = session.get_one(StepRow, self.step.id)
             if row.state == StepState.INTENDED:
                 return
             held = self._held_in(session)
             counted = self._counted_lately(session, held)
-        if Capability.RECEIPTS in self._store.capabilities and self._step.store not in self._tools.prepared:
+        if Capability.RECEIPTS in self._store.capabilities and self.step.store not in self._tools.prepared:
             self._store.prepare_receipts()
-            self._tools.prepared.add(self._step.store)
+            self._tools.prepared.add(self.step.store)
         if counted is None:
-            rows = self._store.measure(self._step.at, self._where(held)).rows
+            rows = self._store.measure(self.step.at, self._where(held)).rows
             counted = _Counted(matched=rows, at=None)
         self._counted = counted
 
@@ -177,15 +177,15 @@ class StepWork:
         if told is None:
             return None
         preview = read_preview(told)
-        extent = preview.of(self._step.id).extent
+        extent = preview.of(self.step.id).extent
         is_fresh = timedelta(0) <= self._tools.clock.now() - preview.at <= LATELY
-        if extent is None or not is_fresh or held != self._step.held:
+        if extent is None or not is_fresh or held != self.step.held:
             return None
         return _Counted(matched=extent.rows, at=iso_utc(preview.at))
 
     def _work_through(self) -> _ReadBack | None:
         """Batch after batch until the store, asked again, finds nothing left, or nothing more that goes."""
-        batches = Batches(self._tools, self._step, self._store, make_work=self._work, held_in=self._held_in)
+        batches = Batches(self._tools, self.step, self._store, make_work=self._work, held_in=self._held_in)
         self._batches = batches
         if self._is_whole:
             batches.do_whole(self._held_then, self._matched)
@@ -207,41 +207,41 @@ class StepWork:
         """In the intent's transaction: the bounds of one batch that is everything, and the holds as they stand now. A run
         that is killed before its count is taken up like any other."""
         begun = self._tools.clock.now()
-        session.add(BatchRow(step_id=self._step.id, number=1, low=None, high=None, rows=None, begun_at=begun))
+        session.add(BatchRow(step_id=self.step.id, number=1, low=None, high=None, rows=None, begun_at=begun))
         self._held_then, self._matched, self._is_whole = self._held_in(session), matched, True
 
     def _is_few(self, matched: int) -> bool:
         is_request = self._tools.plan.trigger.kind is TriggerKind.REQUEST
-        return is_request and self._step.deed is StepDeed.DELETE and 0 < matched <= FEW_ROWS
+        return is_request and self.step.deed is StepDeed.DELETE and 0 < matched <= FEW_ROWS
 
     def _read_back(self) -> _ReadBack:
         held = self._held_then = self._held()
-        extent = self._store.measure(self._step.at, self._where(held))
-        kept = AnyOf(parts=tuple(part for part in (self._step.held, held) if part is not None))
-        count = self._store.measure(self._step.at, AllOf(parts=(self._step.condition, kept))).rows if kept.parts else 0
-        left = self._store.left_for_later(self._step.at)
+        extent = self._store.measure(self.step.at, self._where(held))
+        kept = AnyOf(parts=tuple(part for part in (self.step.held, held) if part is not None))
+        count = self._store.measure(self.step.at, AllOf(parts=(self.step.condition, kept))).rows if kept.parts else 0
+        left = self._store.left_for_later(self.step.at)
         return _ReadBack(matching=extent.rows, held=count, unread=extent.unread, left=left)
 
     def _judge(self, seen: _ReadBack) -> Outcome:
         """How it ended, as the store tells it. Raises where a part is still to do."""
-        why = ask_why(self._store, self._step, self._work(self._held_then))
+        why = ask_why(self._store, self.step, self._work(self._held_then))
         to_go, unexplained = max(0, seen.matching - why.stubs), why.unexplained(seen.matching)
         if unexplained and not seen.left:
             told = f" {'; '.join(why.words)}." if why.words else ""
             raise KeptError(
-                f"{plural(unexplained, 'record', 'records')} of {self._step.collection} still match after {PASSES} looks.{told}",
+                f"{plural(unexplained, 'record', 'records')} of {self.step.collection} still match after {PASSES} looks.{told}",
                 remedy="A program may write them back. Look at them.",
             )
         if to_go and (self._tools.plan.trigger.kind is TriggerKind.REQUEST or self._is_awaited):
             # A sweep comes again by itself; a request is not answered while part of it is still to do, and what the
             # rest is found by does not go before it.
             raise StoreBusy(
-                f"{plural(to_go, 'record', 'records')} of {self._step.collection} cannot go yet: {'; '.join([*why.open_words, *seen.left])}.",
+                f"{plural(to_go, 'record', 'records')} of {self.step.collection} cannot go yet: {'; '.join([*why.open_words, *seen.left])}.",
                 remedy=f"{why.remedy} It goes on by itself once that is over.".strip(),
             )
         if seen.unread and self._tools.plan.trigger.kind is TriggerKind.REQUEST:
             raise StoreBusy(
-                f"{seen.unread} parts of {self._step.collection} cannot be read: {'; '.join(seen.left)}.",
+                f"{seen.unread} parts of {self.step.collection} cannot be read: {'; '.join(seen.left)}.",
                 remedy="Nobody knows what is in them. Mend them or take them away; it goes on by itself after that.",
             )
         remaining = seen.remaining(why)
@@ -250,13 +250,13 @@ class StepWork:
 
     @property
     def _is_awaited(self) -> bool:
-        return any(self._step.id in other.after for other in self._tools.plan.steps)
+        return any(self.step.id in other.after for other in self._tools.plan.steps)
 
     def close_in(self, session: Session, outcome: Outcome) -> None:
         """Inside the caller's transaction: the count of the last batch, the outcome in the ledger, the row and the event."""
         if self._batches is not None:
             self._batches.count_in(session)
-        row = session.get_one(StepRow, self._step.id)
+        row = session.get_one(StepRow, self.step.id)
         now, told = self._tools.clock.now(), outcome
         row.state, row.remaining, row.note, row.error, row.ended_at = (
             told.state,
@@ -280,7 +280,7 @@ class StepWork:
         post(session, "plan.step", event, now=now)
 
     def _record(self, session: Session, word: str, facts: dict[str, Any]) -> str:
-        plan, step = self._tools.plan, self._step
+        plan, step = self._tools.plan, self.step
         about = {"collection": step.collection, "deed": step.deed.value, "plan_digest": plan.digest}
         cutoff = plan.cutoffs.get(step.collection)
         return self._tools.ledger.record(
@@ -292,21 +292,21 @@ class StepWork:
         )
 
     def _work(self, held: Condition | None, rows: int = FIRST_ROWS) -> Work:
-        missing = NEEDED[self._step.deed] - self._store.capabilities
+        missing = NEEDED[self.step.deed] - self._store.capabilities
         if missing:
             raise KeptError(
-                f"{self._step.store} can no longer do what the plan asks of it: {', '.join(sorted(missing))}.",
+                f"{self.step.store} can no longer do what the plan asks of it: {', '.join(sorted(missing))}.",
                 remedy="Make a new plan; it shows what cannot be done as a gap.",
             )
-        return replace(to_work(self._step, self._where(held), batch_rows=rows), pins=self._pins())
+        return replace(to_work(self.step, self._where(held), batch_rows=rows), pins=self._pins())
 
     def _pins(self) -> Pins:
-        return pins_of(self._step, self._binding, self._tools.datamap) if self._step.loosens else ()
+        return pins_of(self.step, self._binding, self._tools.datamap) if self.step.loosens else ()
 
     def _where(self, held: Condition | None) -> Condition:
-        if held is None or held == self._step.held:
-            return self._step.where
-        return AllOf(parts=(self._step.where, Not(part=held)))
+        if held is None or held == self.step.held:
+            return self.step.where
+        return AllOf(parts=(self.step.where, Not(part=held)))
 
     def _held(self) -> Condition | None:
         with self._tools.database.read() as session:
@@ -315,8 +315,8 @@ class StepWork:
     def _held_in(self, session: Session) -> Condition | None:
         # What keeps pointers in place is asked of the same holds, read at the same moment.
         self._binding = binding = self._tools.holds.binding(session)
-        collection = self._tools.datamap.collection(self._step.collection)
-        return hold_condition(binding, collection, self._step.clause, self._tools.datamap)
+        collection = self._tools.datamap.collection(self.step.collection)
+        return hold_condition(binding, collection, self.step.clause, self._tools.datamap)
 
 
 def step_refs(plan: Plan, step: Step) -> list[str]:

@@ -93,16 +93,15 @@ class SqlEngine:
         """For what may stand in no transaction: each statement commits by itself, and waits so long for a lock. What else is
         set on the connection ends with it; PostgreSQL's is used again, since one that knows its catalog answers sooner."""
         with self._answering(), self._connect(kept_alone=True) as connection:
-            own = connection.execution_options(isolation_level="AUTOCOMMIT")
+            own, is_as_before = connection.execution_options(isolation_level="AUTOCOMMIT"), False
             try:
                 self._wait_for_locks(own, lock_seconds)
                 yield own
                 self._wait_for_locks(own, lock_seconds and self.lock_seconds)
-            except BaseException:
-                connection.invalidate()
-                raise
-            if self.dialect != "postgresql":
-                connection.invalidate()
+                is_as_before = self.dialect == "postgresql"
+            finally:
+                if not is_as_before:
+                    connection.invalidate()
 
     def _wait_for_locks(self, connection: sa.Connection, seconds: float | None) -> None:
         if seconds is not None and self.dialect == "postgresql":
