@@ -11,13 +11,15 @@ from core.settings_handoff import HandoffSettings
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSettings:
-    """`secret_key` is the installation's secret; every other key is derived from it."""
+    """`secret_key` is the installation's secret; every other key is derived from it. `trusted_proxy`: the IP address of the
+    reverse proxy that is believed when it says where a visitor comes from; None: nothing is."""
 
     base_url: str
     database: str = field(repr=False)  # may hold a password
     secret_key: bytes = field(repr=False)
     executor: str = "local"
     languages: tuple[str, ...] = ("en",)
+    trusted_proxy: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

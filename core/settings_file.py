@@ -64,6 +64,7 @@ class _Service(Schema):
     languages = fields.List(
         fields.Str(validate=validate.OneOf(LANGUAGES)), load_default=["en"], validate=validate.Length(1)
     )
+    trusted_proxy = fields.IP(load_default=None)
 
 
 class _Mail(Schema):
@@ -212,6 +213,7 @@ def _build(loaded: Mapping[str, Any], path: Path, refusals: Refusals) -> Setting
             secret_key=_secret(service["secret_key"], refusals),
             executor=service["executor"],
             languages=tuple(service["languages"]),
+            trusted_proxy=str(service["trusted_proxy"]) if service["trusted_proxy"] else None,
         ),
         mail=MailSettings(**loaded["mail"]),
         alerts=AlertSettings(mail=tuple(loaded["alerts"].get("mail", ())), webhook=loaded["alerts"].get("webhook")),

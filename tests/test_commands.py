@@ -331,6 +331,28 @@ def test_a_second_server_on_the_same_database_is_refused(workspace: Path) -> Non
         assert answers(f"{address}/privacy")
 
 
+def ask_form(address: str, source: str) -> int:
+    """The status of an empty form that a proxy passes on, and that it says comes from there."""
+    form = urllib.request.Request(f"{address}/requests/new", b"", {"X-Forwarded-For": source})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(form, timeout=10)
+    refused.value.close()
+    return refused.value.code
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_only_a_proxy_that_is_trusted_says_where_a_visitor_comes_from(workspace: Path, trusted: bool) -> None:
+    """Through it each visitor has limits of their own, whatever they wrote into the header; without it all share one."""
+    path = workspace / "kept.yaml"
+    text = path.read_text(encoding="utf-8")
+    line = f"  trusted_proxy: {'127.0.0.1' if trusted else '192.0.2.1'}\n"
+    path.write_text(text.replace("  languages: [en]\n", f"  languages: [en]\n{line}"), encoding="utf-8")
+    with serving(workspace) as (_, address):
+        assert [ask_form(address, "203.0.113.7") for _ in range(21)][-1] == 429
+        assert ask_form(address, "203.0.113.99, 203.0.113.7") == 429
+        assert (ask_form(address, "203.0.113.8") == 429) is not trusted
+
+
 def test_a_server_killed_hard_can_be_started_again_at_once(workspace: Path) -> None:
     """The lock ends with the process, and the scheduler's lead is taken over."""
     with serving(workspace) as (process, _):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -54,8 +55,7 @@ def serve(wiring: Wiring, host: str, port: int | None) -> None:
             threads=8,
             ident="kept",
             max_request_body_size=LARGEST_BODY,
-            # Nothing trusts what a proxy says; that it was there at all closes what is open to this machine alone.
-            clear_untrusted_proxy_headers=False,
+            **_proxy(settings.service.trusted_proxy),
         )
         signal.signal(signal.SIGTERM, _stop)
         scheduler.start()
@@ -65,6 +65,15 @@ def serve(wiring: Wiring, host: str, port: int | None) -> None:
         finally:
             scheduler.stop()
             server.close()
+
+
+def _proxy(trusted: str | None) -> dict[str, Any]:
+    """What the server believes of a proxy: of the one that is named, the address a visitor comes from, and nothing else."""
+    # That a proxy was there at all closes what is open to this machine alone, so its headers stay.
+    headers: dict[str, Any] = {"clear_untrusted_proxy_headers": False}
+    if trusted is not None:
+        headers |= {"trusted_proxy": trusted, "trusted_proxy_headers": {"x-forwarded-for"}, "trusted_proxy_count": 1}
+    return headers
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
