@@ -7,9 +7,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.orm import Session
+
 from checks.content import ContentScan
+from checks.cookie_check import CookieCheck
 from checks.drift import Drift
 from checks.guarding import Guard
+from core.canonical import keyed_digest
 from core.clock import SystemClock
 from core.database import Database
 from core.keys import derive_key
@@ -17,27 +21,46 @@ from core.leases import Leases
 from core.migrations import upgrade
 from core.personal import Personal
 from core.rendering import PdfWorker, Renderer
+from core.reply_addresses import ReplyAddresses
 from core.settings import Settings, StoreSettings
 from core.settings_file import find_settings_file, load_settings
+from dsr.answer_examples import example_blocks
 from dsr.desk import Desk
 from dsr.service import Requests
 from dsr.tasks import TaskDesk
 from examples.gateway import build as gateway
+from inbox.service import open_inbox
 from jobs.audience import MappedAudience
+from jobs.checkpoint_mails import checkpoint_mail
 from jobs.cli import run_command_line
+from jobs.proving import AGREEMENTS, EXTRAS
 from jobs.services import Services, Wiring
+from ledger.kept_elsewhere import KeptElsewhere
 from ledger.log import Ledger
 from ledger.notes import origin_of
+from ledger.places import make_place
+from ledger.standing import HEAD
+from ledger.witnessing import parse_witness
+from notify.bounced_mails import BouncedMails
 from notify.bounces import Bounces
 from notify.campaign_mails import Letters
 from notify.campaign_runs import CampaignRuns
 from notify.campaigns import Campaigns
 from notify.declining import Declining
+from notify.lost_mails import LostMail
 from notify.mail import Mailer, queue_mail
+from notify.mail_examples import MailExamples
+from notify.mail_rates import DomainRates
+from notify.mail_rounds import MailRounds
 from notify.mailbox import Mailbox
+from notify.outbox_desk import OutboxDesk
 from notify.preferences import Preferences
 from notify.suppressions import Suppressions
 from notify.transport import open_transport
+from notify.webhook_desk import WebhookDesk
+from notify.webhook_sending import WebhookSender
+from notify.webhooks import Webhooks
+from notify.wording import WordingDesk, Wordings
 from plans.engine import Plans
 from plans.leasing import hold_lease
 from plans.own import STORE as OWN_STORE
@@ -51,9 +74,14 @@ from policies.own import OwnPolicies
 from policies.papers import Papers
 from policies.versions import Policies
 from promises.alerting import Alarms
+from promises.attestations import Attestations
 from promises.board import Boards
-from promises.evidence import CheckEvidences, SweepEvidences
+from promises.evidence import CheckEvidences, CookieEvidences, SweepEvidences
+from promises.looks import Looks
 from promises.metering import Meter
+from promises.record import BoardRecord
+from promises.reminding import OwnerReminders
+from promises.reports import Reports
 from retention.drafts import Drafting
 from retention.holds import HoldDesk
 from retention.oversight import Oversight
@@ -65,6 +93,7 @@ from stores.registry import open_store
 if TYPE_CHECKING:
     from flask import Flask
 
+VERIFIER = Path(__file__).resolve().parent / "ledger" / "standalone.py"
 EXAMPLES = {"gateway": gateway}
 
 
@@ -88,7 +117,9 @@ def open_services(path: Path | None, *, links_at: str | None = None) -> Iterator
         for store in (*stores.values(), own_store):
             stack.callback(store.close)
         links = links_at or settings.service.base_url
-        yield wire(settings, database, clock, stores, pdf, own_store=own_store, links_at=links)
+        kept = wire(settings, database, clock, stores, pdf, own_store=own_store, links_at=links)
+        stack.callback(kept.inbox.boxes.close)
+        yield kept
 
 
 def wire(
@@ -105,10 +136,30 @@ def wire(
     settings = with_own_sweeps(settings, own_map())
     secret = settings.service.secret_key
     leases = Leases(database, clock)
-    ledger = Ledger(database, clock, leases, secret=secret, origin=origin_of(settings.service.base_url))
+    webhooks = Webhooks(database, clock, settings.webhooks)
+    ledger = Ledger(
+        database,
+        clock,
+        leases,
+        secret=secret,
+        origin=origin_of(settings.service.base_url),
+        listener=webhooks.hear,
+        head=settings.var / HEAD,
+        witnesses=[parse_witness(one) for one in settings.ledger.witnesses],
+        agreements=AGREEMENTS,
+        extras=EXTRAS,
+    )
     datamap = DataMap(settings.collections, stores)
     campaigns = Campaigns(clock, ledger, per_minute=settings.mail.campaign_rate)
     policies = Policies(database, clock, ledger, campaigns)
+    send = checkpoint_mail(database, clock, lambda: policies)
+    kept_elsewhere = KeptElsewhere(
+        database,
+        clock,
+        ledger,
+        [make_place(one, send) for one in settings.ledger.checkpoints],
+        every=settings.ledger.every,
+    )
     plans = Plans(database, clock, ledger, leases, datamap)
     own = OwnPolicies(database, clock, ledger)
     own.bring_up()
@@ -125,8 +176,21 @@ def wire(
         policies,
         has_consented=lambda subject, purpose: consents.state(Personal(subject), purpose).given,
     )
+    cookies = CookieCheck(database, clock, policies, settings.cookies)
     checks = CheckEvidences(drift, content, datamap)
-    boards = Boards(database, clock, policies, evidences, checks, own=own_sweeps.clauses)
+    attestations = Attestations(database, clock, ledger, policies)
+    boards = Boards(
+        database,
+        clock,
+        policies,
+        evidences,
+        checks,
+        looks=Looks(
+            policies=policies, datamap=datamap, reads_mail=settings.inbox.any, cookies=CookieEvidences(cookies)
+        ),
+        attestations=attestations,
+        own=own_sweeps.clauses,
+    )
     alarms = Alarms(
         database,
         clock,
@@ -136,6 +200,8 @@ def wire(
         others=boards.others,
         addresses=settings.alerts.mail,
         link=f"{links_at}/console/promises",
+        webhooks=webhooks,
+        owners=settings.owners,
     )
     meter = Meter(
         database, clock, ledger=ledger, policies=policies, sweeps=sweeps, evidences=evidences, board=boards.read
@@ -144,16 +210,12 @@ def wire(
     suppressions = Suppressions(database, clock, ledger, derive_key(secret, "suppressions"))
     preferences = Preferences(suppressions, key=derive_key(secret, "preferences"), base_url=links_at)
     declining = Declining(suppressions, preferences)
-    mailer = Mailer(
-        settings.mail,
-        settings.var,
-        renderer,
-        clock=clock,
-        database=database,
-        key=derive_key(secret, "mail recipients"),
-        declining=declining,
+    words = Wordings(database).current
+    mark = keyed_digest(derive_key(secret, "mail mark"), "kept")[:16]
+    rates = DomainRates(settings.mail.per_domain)
+    letters = Letters(
+        renderer, policies, sender=settings.mail.sender, base_url=links_at, clock=clock, words=words, mark=mark
     )
-    letters = Letters(renderer, policies, sender=settings.mail.sender, base_url=links_at, clock=clock)
     campaign_runs = CampaignRuns(
         database=database,
         clock=clock,
@@ -166,6 +228,7 @@ def wire(
         key=derive_key(secret, "campaigns"),
         per_minute=settings.mail.campaign_rate,
         declining=declining,
+        rates=rates if settings.mail.smtp else None,
     )
     papers = Papers(
         database,
@@ -201,6 +264,32 @@ def wire(
         handoff=settings.handoff,
         on_account_closed=[acceptances.note_account_closed],
     )
+
+    def on_lost(session: Session, mail: LostMail) -> None:
+        requests.bounced.note(session, ref=mail.ref, event=mail.event, how=mail.how.value, status=mail.status)
+
+    mailer = Mailer(
+        settings.mail,
+        settings.var,
+        renderer,
+        clock=clock,
+        database=database,
+        key=derive_key(secret, "mail recipients"),
+        declining=declining,
+        replies=ReplyAddresses(settings.mail.sender, derive_key(secret, "reply addresses")),
+        mark=mark,
+        in_force=lambda session: getattr(policies.in_force(session), "document", None),
+        words=words,
+        rates=rates,
+        on_lost=on_lost,
+    )
+    bounces = Bounces(
+        database,
+        clock,
+        campaigns,
+        key=derive_key(secret, "campaigns"),
+        mails=BouncedMails(clock, key=derive_key(secret, "mail recipients"), on_lost=on_lost),
+    )
     return Services(
         settings=settings,
         links_at=links_at,
@@ -208,6 +297,7 @@ def wire(
         database=database,
         leases=leases,
         ledger=ledger,
+        kept_elsewhere=kept_elsewhere,
         stores=stores,
         datamap=datamap,
         policies=policies,
@@ -219,23 +309,61 @@ def wire(
         oversight=Oversight(database, clock, ledger, leases, plans),
         sweeps=sweeps,
         requests=requests,
+        inbox=open_inbox(desk, settings, mark=mark, take_bounce=bounces.take),
         tasks=TaskDesk(desk),
         suppressions=suppressions,
         preferences=preferences,
         mailer=mailer,
+        mail_rounds=MailRounds(
+            database,
+            clock,
+            mailer,
+            connections=settings.mail.connections,
+            hold=lambda name: hold_lease(leases, clock, name),
+        ),
         campaigns=campaigns,
         campaign_runs=campaign_runs,
-        bounces=Bounces(database, clock, campaigns, key=derive_key(secret, "campaigns")),
+        bounces=bounces,
         letters=letters,
+        outbox=OutboxDesk(database, clock, ledger),
+        wordings=WordingDesk(database, clock, ledger, renderer, MailExamples(example_blocks)),
         pdf=pdf,
         evidences=evidences,
         drift=drift,
         content=content,
+        cookies=cookies,
         checks=checks,
         guard=Guard(database, policies, consents),
         board=boards.read,
         alarms=alarms,
+        attestations=attestations,
+        board_record=BoardRecord(database, clock, ledger, policies, boards.read),
+        owner_reminders=OwnerReminders(
+            database,
+            clock,
+            policies,
+            attestations,
+            owners=settings.owners,
+            fallback=settings.alerts.mail,
+            link=lambda clause: f"{links_at}/console/promises/{clause}",
+        ),
         measures=meter.read,
+        reports=Reports(
+            database,
+            clock,
+            ledger=ledger,
+            policies=policies,
+            board=boards.read,
+            collections=settings.collections,
+            renderer=renderer,
+            render_pdf=pdf.render,
+            folder=settings.var / "reports",
+            base_url=links_at,
+            verifier=VERIFIER,
+        ),
+        webhooks=webhooks,
+        webhook_desk=WebhookDesk(database, clock, ledger, webhooks),
+        webhook_sender=WebhookSender(database, clock, webhooks),
     )
 
 
@@ -257,6 +385,7 @@ def make_web(kept: Services) -> Flask:
             clock=kept.clock,
             database=kept.database,
             ledger=kept.ledger,
+            kept_elsewhere=kept.kept_elsewhere,
             policies=kept.policies,
             acceptances=kept.acceptances,
             consents=kept.consents,
@@ -266,15 +395,22 @@ def make_web(kept: Services) -> Flask:
             hold_desk=kept.hold_desk,
             oversight=kept.oversight,
             requests=kept.requests,
+            inbox=kept.inbox,
             tasks=kept.tasks,
             suppressions=kept.suppressions,
             preferences=kept.preferences,
             mailbox=Mailbox(kept.settings.var),
             campaigns=kept.campaigns,
             letters=kept.letters,
+            outbox=kept.outbox,
+            wordings=kept.wordings,
             guard=kept.guard,
             board=kept.board,
+            attestations=kept.attestations,
+            board_record=kept.board_record,
             measures=kept.measures,
+            reports=kept.reports,
+            webhooks=kept.webhook_desk,
             probes=dict(probes),
         )
     )

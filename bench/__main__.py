@@ -16,7 +16,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench import differences, erasure, files, finding, guard, keys, packages, sweeps
+from bench import differences, erasure, files, finding, guard, keys, ledger, packages, sweeps
 from bench.comparing import Comparison
 from bench.measuring import Result
 from bench.paper import write_paper
@@ -42,6 +42,7 @@ _COMPARED: Final[Mapping[str, Measure]] = {
     "s3": keys.measure_s3,
     "erasure": erasure.measure,
     "packages": packages.measure,
+    "ledger": ledger.measure,
 }
 
 

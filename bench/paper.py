@@ -22,7 +22,7 @@ the ledger settled.
 The servers are started by the command, with commits that reach the disk. See that nothing else runs on the machine.
 """
 _NAMES: Final = (
-    "differences, guard, finding, postgresql, partitions, mariadb, sqlite, files, redis, s3, erasure, packages"
+    "differences, guard, finding, postgresql, partitions, mariadb, sqlite, files, redis, s3, erasure, packages, ledger"
 )
 _SWEEPS: Final = """## Where the time goes: sweeps of tables
 

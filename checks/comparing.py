@@ -212,10 +212,13 @@ def compare_policy(collections: Sequence[CollectionSettings], document: Document
     for clause in document.of_kind(RetentionClause):
         spoken |= {*clause.of, *(word for exception in clause.exceptions for word in exception.of)}
     nevers = document.of_kind(NeverClause)
+    totals = {clause.into for clause in document.of_kind(RetentionClause)}
     for collection in collections:
+        # What records are rolled up into is spoken for by the clause that rolls them up.
+        spoken_here = spoken | {collection.category} if collection.id in totals else spoken
         for word in categories_of(collection):
             yield from _forbidden(collection, word, nevers)
-            if word not in spoken and not any(word in never.of for never in nevers):
+            if word not in spoken_here and not any(word in never.of for never in nevers):
                 yield _unspoken(collection, word)
     held = {word for one in collections for word in categories_of(one)}
     yield from _without_collection(document, held)

@@ -45,3 +45,17 @@ class ContentLookRow(Base):
     rows_total: Mapped[int] = mapped_column(sa.BigInteger)
     findings: Mapped[list[Any]]
     trouble: Mapped[list[Any]]
+
+
+class CookieLookRow(Base):
+    """The last visit of the company's pages: what they left in a browser, by name, and whom they asked. No value of a cookie."""
+
+    __tablename__ = "cookie_looks"
+    id: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    checked_at: Mapped[datetime]
+    how: Mapped[str] = mapped_column(sa.String(10))
+    pages: Mapped[int]
+    places: Mapped[list[Any]]
+    left: Mapped[list[Any]]
+    asked: Mapped[list[Any]]
+    trouble: Mapped[list[Any]]

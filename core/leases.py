@@ -49,7 +49,8 @@ class Leases:
         with self._database.begin() as session:
             session.execute(self._insert_missing(name, now))
             row = session.execute(sa.select(LeaseRow).where(LeaseRow.name == name).with_for_update()).scalar_one()
-            if row.expires_at > now and row.holder != holder:
+            # One that was given back is free whatever its time: the clock may have been set back since.
+            if row.holder and row.expires_at > now and row.holder != holder:
                 return None
             row.holder, row.token, row.expires_at = holder, row.token + 1, now + lasts
             return Lease(name=name, holder=holder, token=row.token)

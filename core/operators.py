@@ -44,6 +44,7 @@ class Permission(StrEnum):
     WORK_REQUESTS = "work_requests"
     APPROVE_SWEEPS = "approve_sweeps"
     PUBLISH_POLICY = "publish_policy"
+    VOUCH = "vouch"
     MANAGE = "manage"
 
 

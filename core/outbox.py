@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.clock import Clock
 from core.database import Base, Database
+from core.errors import KeptError
 from core.ids import new_id
 
 log = structlog.get_logger()
@@ -46,6 +47,16 @@ class Event:
 Handler = Callable[[Event], None]
 
 
+class TryAgain(KeptError):
+    """A handler's word that an event is not done, and when it comes again. `ends_round`: whatever else waits would fare as
+    this one, so the round ends."""
+
+    def __init__(self, why: str, *, at: datetime, ends_round: bool = False) -> None:
+        super().__init__(why)
+        self.at = at
+        self.ends_round = ends_round
+
+
 def post(session: Session, kind: str, payload: Mapping[str, Any], *, now: datetime, due: datetime | None = None) -> str:
     """Put an event into the outbox in the caller's transaction; returns its id. `due`: not before then."""
     row = OutboxRow(id=new_id("evt"), kind=kind, payload=dict(payload), created_at=now, due_at=due or now, attempts=0)
@@ -68,7 +79,12 @@ class Dispatcher:
             event = self._claim()
             if event is None:
                 break
-            done += self._deliver(event)
+            try:
+                done += self._deliver(event)
+            except TryAgain as later:
+                self._put_off(event, later)
+                if later.ends_round:
+                    break
         return done
 
     def waiting(self) -> int:
@@ -96,10 +112,17 @@ class Dispatcher:
             row.due_at = now + max(CLAIM, min(FIRST_RETRY * 2**row.attempts, LAST_RETRY))
             return Event(id=row.id, kind=row.kind, payload=dict(row.payload), created_at=row.created_at)
 
+    def _put_off(self, event: Event, later: TryAgain) -> None:
+        with self._database.begin() as session:
+            row = session.get_one(OutboxRow, event.id)
+            row.trouble, row.due_at = later.message, later.at
+
     def _deliver(self, event: Event) -> int:
         trouble = ""
         try:
             self._handlers[event.kind](event)
+        except TryAgain:
+            raise
         except Exception as error:  # noqa: BLE001 - one of the three edges: what a handler meets is recorded, then tried again
             trouble = f"{type(error).__name__}: {error}"
             log.warning("outbox.failed", kind=event.kind, event_id=event.id, trouble=trouble)

@@ -6,7 +6,13 @@ from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
+from core.settings_cookies import CookieSettings
 from core.settings_handoff import HandoffSettings
+from core.settings_inbox import InboxSettings
+from core.settings_ledger import LedgerSettings
+from core.settings_mail import MailSettings as MailSettings
+from core.settings_owners import OwnerSettings
+from core.settings_webhooks import WebhookSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,22 +26,6 @@ class ServiceSettings:
     executor: str = "local"
     languages: tuple[str, ...] = ("en",)
     trusted_proxy: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class MailSettings:
-    """`smtp` unset: mail is written to `var/outbox/*.eml`. `sender` is a mailbox as RFC 5322 writes it. `per_minute`: how
-    many mails of a campaign a mail server gets a minute, None for as fast as it takes them."""
-
-    sender: str
-    smtp: str | None = field(default=None, repr=False)
-    imap: str | None = field(default=None, repr=False)
-    per_minute: int | None = 120
-
-    @property
-    def campaign_rate(self) -> int | None:
-        """The rate that campaigns go at: files are no server that would have to be spared."""
-        return self.per_minute if self.smtp else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +165,12 @@ class Settings:
     requests: RequestSettings = field(default_factory=RequestSettings)
     public_requests: bool = False
     handoff: HandoffSettings | None = None
+    owners: OwnerSettings = field(default_factory=OwnerSettings)
+    inbox: InboxSettings = field(default_factory=InboxSettings)
     erasures: ErasureSettings = field(default_factory=ErasureSettings)
+    webhooks: tuple[WebhookSettings, ...] = ()
+    cookies: CookieSettings = field(default_factory=CookieSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
 
     def sweep(self, clause: str) -> SweepSettings:
         """How a clause is run: its own entry, else `default`, else once a day."""

@@ -19,7 +19,6 @@ from core.settings import (
     AlertSettings,
     CollectionSettings,
     FieldSettings,
-    MailSettings,
     Reference,
     ServiceSettings,
     Settings,
@@ -28,10 +27,16 @@ from core.settings import (
     TimeField,
 )
 from core.settings_contact import PROOF_POINTS, ContactSchema, read_contact
+from core.settings_cookies import CookiesSchema, read_cookies
 from core.settings_erasures import ErasuresSchema, read_erasures
 from core.settings_handoff import HandoffSchema, HandoffSettings, read_handoff
+from core.settings_inbox import InboxSchema, read_inbox
+from core.settings_ledger import LedgerSchema, read_ledger
+from core.settings_mail import MailSchema, read_mail
+from core.settings_owners import owners_field, read_owners
 from core.settings_requests import RequestsSchema, read_requests
 from core.settings_secrets import read_secrets
+from core.settings_webhooks import WebhookSchema, read_webhooks
 
 STORE_KINDS = {
     "sql": ("url",),
@@ -65,13 +70,6 @@ class _Service(Schema):
         fields.Str(validate=validate.OneOf(LANGUAGES)), load_default=["en"], validate=validate.Length(1)
     )
     trusted_proxy = fields.IP(load_default=None)
-
-
-class _Mail(Schema):
-    sender = fields.Str(required=True, data_key="from")
-    smtp = fields.Str(load_default=None, allow_none=True, validate=validate.Regexp(r"^smtps?(\+starttls)?://"))
-    imap = fields.Str(load_default=None, allow_none=True)
-    per_minute = fields.Int(load_default=120, allow_none=True, strict=True, validate=validate.Range(1, 60_000))
 
 
 class _Alerts(Schema):
@@ -119,7 +117,7 @@ class _Sweep(Schema):
 class _Kept(Schema):
     policy = fields.Str(required=True)
     service = fields.Nested(_Service, required=True)
-    mail = fields.Nested(_Mail, required=True)
+    mail = fields.Nested(MailSchema, required=True)
     alerts = fields.Nested(_Alerts, load_default=dict)
     public = fields.Nested(_Public, load_default=dict)
     stores = fields.Dict(keys=fields.Str(validate=_NAME), values=fields.Dict(keys=fields.Str()), load_default=dict)
@@ -128,6 +126,11 @@ class _Kept(Schema):
     requests = fields.Nested(RequestsSchema, load_default=dict)
     erasures = fields.Nested(ErasuresSchema, load_default=dict)
     handoff = fields.Nested(HandoffSchema, load_default=None)
+    owners = owners_field()
+    cookies = fields.Nested(CookiesSchema, load_default=None)
+    inbox = fields.Nested(InboxSchema, load_default=dict)
+    ledger = fields.Nested(LedgerSchema, load_default=dict)
+    webhooks = fields.List(fields.Nested(WebhookSchema), load_default=list)
 
 
 def find_settings_file() -> Path:
@@ -172,6 +175,8 @@ def _refuse_rest(valid: Any, root: Path, refusals: Refusals) -> None:
             _sweep(name, options, refusals)
     if {"remind", "fallback", "cool_off", "lift_notice"} <= set(valid.get("requests", {})):
         read_requests(valid["requests"], refusals)
+    if InboxSchema().fields.keys() <= valid.get("inbox", {}).keys() and "imap" in valid.get("mail", {}):
+        read_inbox(valid["inbox"], valid["mail"]["imap"], root, refusals)
     rows = valid.get("collections", [])
     if all({"id", "at", "category", "person", "time"} <= set(row) for row in rows):
         _collections({"stores": valid.get("stores", {}), "collections": rows}, refusals)
@@ -215,7 +220,7 @@ def _build(loaded: Mapping[str, Any], path: Path, refusals: Refusals) -> Setting
             languages=tuple(service["languages"]),
             trusted_proxy=str(service["trusted_proxy"]) if service["trusted_proxy"] else None,
         ),
-        mail=MailSettings(**loaded["mail"]),
+        mail=read_mail(loaded["mail"], root, refusals),
         alerts=AlertSettings(mail=tuple(loaded["alerts"].get("mail", ())), webhook=loaded["alerts"].get("webhook")),
         public_promises=loaded["public"].get("promises", False),
         public_requests=loaded["public"].get("requests", False),
@@ -225,6 +230,11 @@ def _build(loaded: Mapping[str, Any], path: Path, refusals: Refusals) -> Setting
         requests=read_requests(loaded["requests"], refusals),
         erasures=read_erasures(loaded["erasures"], refusals),
         handoff=_handoff(loaded, refusals),
+        owners=read_owners(loaded["owners"]),
+        cookies=read_cookies(loaded["cookies"], refusals),
+        webhooks=read_webhooks(loaded["webhooks"], loaded["alerts"].get("webhook"), service["secret_key"], refusals),
+        ledger=read_ledger(loaded["ledger"], root, refusals),
+        inbox=read_inbox(loaded["inbox"], loaded["mail"]["imap"], root, refusals),
     )
 
 

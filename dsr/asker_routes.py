@@ -17,6 +17,7 @@ ABOUT: Final = frozenset(
     {
         "request_acknowledged",
         "request_received",
+        "complaint_received",
         "request_extended",
         "request_fee",
         "message_from_us",

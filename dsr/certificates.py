@@ -1,6 +1,7 @@
 """Certificates of what was deleted: each place with its count and its read-back, and the ledger entries that show it, as JSON and on paper."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,8 @@ from dsr.desk import SYSTEM, Desk, find_ticket
 from dsr.outcome_lines import say_plainly, title_of
 from dsr.states import DONE, State
 from dsr.tables import TicketRow
-from ledger.log import EntryProof
+from ledger.proof_files import proof_archive
+from ledger.reading import EntryProof
 from plans.plan import StepDeed
 from plans.standing import PlanView, StepResult
 from plans.tables import StepRow
@@ -31,7 +33,7 @@ from policies.documents import Document
 
 MAKE: Final = "request.certificate"
 FORMAT: Final = "kept/certificate-of-deletion/1"
-FORMS: Final[Mapping[str, str]] = {"json": "application/json", "pdf": "application/pdf"}
+FORMS: Final[Mapping[str, str]] = {"json": "application/json", "pdf": "application/pdf", "zip": "application/zip"}
 _SAID: Final = (
     mark("gone"),
     mark("done by hand, as we were told"),
@@ -126,6 +128,9 @@ class Certificates:
             raise NotFound(
                 "There is no certificate of this request.", remedy="It is made within minutes of a deletion."
             )
+        if form == "zip":
+            content = proof_archive(json.loads(row.body)["ledger"]["entries"], {"certificate.json": row.body})
+            return CertificateFile(name=f"{ticket.ref}-proofs.zip", media_type=FORMS[form], content=content)
         content = row.body if form == "json" else row.paper
         return CertificateFile(name=f"{ticket.ref}-certificate.{form}", media_type=FORMS[form], content=content)
 

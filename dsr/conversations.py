@@ -217,9 +217,10 @@ def tell_received(desk: Desk, session: Session, ticket: TicketRow) -> None:
     desk.mail(
         session,
         ticket,
-        "request_received",
+        "complaint_received" if Right(ticket.right) is Right.COMPLAINT else "request_received",
         more=lacks_beyond_address(desk, session, ticket),
         by_itself=session.get(SelfServiceRow, ticket.id) is not None,
+        right=ticket.right,
         due=desk.due_words(ticket),
         link=desk.page_link(ticket),
         received=long_day(day_in(ticket.received_at, zone), ticket.language),

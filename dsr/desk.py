@@ -42,7 +42,8 @@ PERSON: Final = "person"
 
 
 class QueueMail(Protocol):
-    """Puts a mail into the outbox in the caller's transaction; gives the outbox id."""
+    """Puts a mail into the outbox in the caller's transaction; gives the outbox id. `reply_ref`: the ticket or thread that an
+    answer to it belongs to; `in_reply_to`: the Message-IDs that it answers, the latest last."""
 
     def __call__(
         self,
@@ -53,6 +54,8 @@ class QueueMail(Protocol):
         variables: Mapping[str, Any],
         now: datetime,
         language: str = "en",
+        reply_ref: str | None = None,
+        in_reply_to: Sequence[str] = (),
     ) -> str: ...
 
 
@@ -237,7 +240,13 @@ class Desk:
                     self.note_event(session, ticket, "letter_made", by=SYSTEM, why=event)
                 continue
             mail_id = self.queue_mail(
-                session, event=event, to=address, variables=given, now=now, language=ticket.language
+                session,
+                event=event,
+                to=address,
+                variables=given,
+                now=now,
+                language=ticket.language,
+                reply_ref=ticket.ref,
             )
             self.write(session, ticket, direction="out", author=SYSTEM, body=event, mail_id=mail_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -74,6 +75,26 @@ def count_rights(session: Session, today: date) -> dict[Right, RightFigures]:
     return {
         Right(right): RightFigures(open=opened, late=late, answered=answered) for right, opened, late, answered in rows
     }
+
+
+def count_due(session: Session, last: date) -> dict[date, int]:
+    """How many open requests are due on each day up to `last`, those that are over included; tests left out."""
+    wanted = (
+        sa.select(TicketRow.due_on, sa.func.count())
+        .where(TicketRow.state.in_([state.value for state in OPEN]), TicketRow.is_test.is_(False))
+        .where(TicketRow.due_on <= last)
+        .group_by(TicketRow.due_on)
+        .order_by(TicketRow.due_on)
+    )
+    return {day: number for day, number in session.execute(wanted) if day is not None}
+
+
+def count_ages(session: Session, now: datetime) -> Counter[tuple[int, State]]:
+    """How many open requests there are by age in whole days and state, tests left out."""
+    wanted = sa.select(TicketRow.received_at, TicketRow.state).where(
+        TicketRow.state.in_([state.value for state in OPEN]), TicketRow.is_test.is_(False)
+    )
+    return Counter(((now - received).days, State(state)) for received, state in session.execute(wanted))
 
 
 def forget_tests(session: Session) -> None:

@@ -13,7 +13,7 @@ from dsr.tables import TicketRow
 from dsr.ways_in_tables import LetterRow, PostalAddressRow
 
 # What a letter says in words of its own, since the mail leads to a page or to a file.
-OWN_WORDS: Final = frozenset({"request_received", "package_ready"})
+OWN_WORDS: Final = frozenset({"request_received", "complaint_received", "package_ready"})
 # What means nothing without a page that opens by a code.
 NEVER: Final = frozenset({"request_confirm", "status_code", "message_from_us", "address_confirm"})
 _LINK: Final = re.compile(r"https?://\S+\Z")

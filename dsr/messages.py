@@ -23,6 +23,8 @@ from dsr.states import ENDS, State
 from dsr.tables import MessageRow, TicketRow
 
 IN, REPLY = "in", "reply"
+# Whose words a message of theirs is, where it came by mail: named as the proven contact, or as somebody else.
+BY_MAIL, BY_OTHER = "mail", "other mail"
 MAIL: Final = "message_from_us"
 LONGEST_MESSAGE: Final = 10_000
 # A button pressed twice, or a page sent again, is one message.
@@ -76,7 +78,7 @@ class Messages:
         """The messages of the page. Raises NotFound without a grant for it."""
         with self._desk.database.read() as session:
             ticket = self._pages.require_grant(session, ref, grant)
-            told = [one for one in read_messages(session, ticket) if one.direction in (IN, REPLY)]
+            told = [one for one in read_messages(session, ticket) if _is_theirs_to_see(one)]
             state = State(ticket.state)
             return PersonTalk(messages=tuple(told), is_working=state in WORKING, is_closed=state in ENDS)
 
@@ -197,6 +199,11 @@ class Messages:
             return False
         there = sorted((one.name, one.size) for one in last[0].files)
         return there == sorted((one.name, len(one.content)) for one in files)
+
+
+def _is_theirs_to_see(one: MessageView) -> bool:
+    """Not a note, nor what somebody else wrote about their request: that is an operator's to tell them of."""
+    return one.direction == REPLY or (one.direction == IN and one.author != BY_OTHER)
 
 
 def can_be_written_to(ticket: TicketRow) -> bool:

@@ -30,12 +30,13 @@ BEFORE_POLICY: Final = "Received before the first policy was in force; that poli
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What came in, checked. `email` '': there is no address to mail to."""
+    """What came in, checked. `email` '': there is no address to mail to. `regime` None: the law of the place, where one is given."""
 
     email: str
     right: Right
     country: str | None = None
     subdivision: str | None = None
+    regime: str | None = None
     details: str = ""
     language: str = "en"
     channel: str = "form"
@@ -61,7 +62,7 @@ def open_ticket(
         ref=new_reference(),
         conversation_id=conversation_id or new_conversation(desk, session),
         right=asked.right.value,
-        regime=regime_of_place(asked.country, asked.subdivision, version.document.regimes),
+        regime=asked.regime or regime_of_place(asked.country, asked.subdivision, version.document.regimes),
         channel=asked.channel,
         received_at=asked.received_at,
         identity_at=None,

@@ -103,6 +103,7 @@ class Reminders:
             session,
             ticket,
             "request_acknowledged",
+            right=ticket.right,
             due=desk.due_words(ticket),
             received=long_day(day_in(ticket.received_at, document.controller.timezone), ticket.language),
             complaint=complaint_of(ticket, document),

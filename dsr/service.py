@@ -14,6 +14,7 @@ from dsr.arrivals import Arrivals
 from dsr.asker_pages import AskerPages
 from dsr.asker_panel import AskerPanel, read_panel
 from dsr.askers import THEMSELVES, Askers, SaidAsker
+from dsr.bounced import Bounced
 from dsr.by_hand import ByHand
 from dsr.by_post import ByPost
 from dsr.certificates import CertificateFile, Certificates
@@ -102,6 +103,7 @@ class Requests:
         self.asker_pages = AskerPages(desk, self.askers, self._pages)
         self._certificates = Certificates(desk)
         self.by_hand = ByHand(desk)
+        self.bounced = Bounced(desk)
         self.by_post = ByPost(desk, packages)
         self.handoffs = HandOffs(desk, handoff)
         self.self_service = SelfService(desk, self._planning)

@@ -102,7 +102,7 @@ class MessageRow(Base):
     direction: Mapped[str] = mapped_column(sa.String(10))
     author: Mapped[str] = mapped_column(sa.String(80))
     body: Mapped[str] = mapped_column(sa.Text)
-    mail_id: Mapped[str | None] = mapped_column(sa.String(40))
+    mail_id: Mapped[str | None] = mapped_column(sa.String(40), index=True)
     during: Mapped[str | None] = mapped_column(sa.String(20))
     settled_at: Mapped[datetime | None]
 

@@ -21,7 +21,7 @@ _GAPS: Final = {"~": 2, "..": 7, "...": 14}
 CONTEXTS: Final = ("not", "if")
 # What takes a meaning away is known by its exact words alone: "resident" is no slip of "residents".
 _SHARP: Final = frozenset(
-    {"theirs", "sales", "spam", "newsletter", "support", "invoice", "application", "absence", "not", "fine_not", "but"}
+    {"theirs", "sales", "spam", "newsletter", "support", "invoice", "application", "absence", "not", "fine_not", "but", "things"}
 )
 
 
@@ -80,10 +80,11 @@ class Lexicon:
         """Every phrase in a text, each once where it begins. The work is words times phrases of a first word."""
         known = self._speller.atoms_of
         atoms = [known(word) for word in reading.words]
+        first = self._first_possible(frozenset().union(*atoms))
         for start, found in enumerate(atoms):
             if not found:
                 continue
-            for number in sorted({number for atom in found for number in self._first.get(atom, ())}):
+            for number in sorted({number for atom in found for number in first.get(atom, ())}):
                 phrase = self._phrases[number]
                 end = self._match(phrase, start, atoms, reading)
                 if end:
@@ -91,6 +92,19 @@ class Lexicon:
                         category=phrase.category, start=start, end=end, weak=phrase.weak, strong=phrase.strong,
                         immune=phrase.immune, language=self.language,
                     )  # fmt: skip
+
+    def _first_possible(self, there: frozenset[int]) -> dict[int, list[int]]:
+        """The phrases by the words that may begin them, those alone of which every word stands somewhere in the text."""
+        possible: dict[int, list[int]] = {}
+        judged: dict[int, bool] = {}
+        for atom in there:
+            for number in self._first.get(atom, ()):
+                if number not in judged:
+                    steps = self._phrases[number].steps
+                    judged[number] = all([not there.isdisjoint(wanted) for _, wanted in steps])
+                if judged[number]:
+                    possible.setdefault(atom, []).append(number)
+        return possible
 
     @staticmethod
     def _match(phrase: Phrase, start: int, atoms: list[frozenset[int]], reading: Reading) -> int:

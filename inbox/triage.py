@@ -15,13 +15,13 @@ from inbox.lexicons import lexicon
 from inbox.message import Message
 from inbox.offers import find_deadlines, find_offers
 from inbox.reading import Reading, read
-from inbox.weighing import COMPLAINT, EARLIER, MAYBE, REMINDER, RIGHTS, Weighed, Weighing
+from inbox.weighing import COMPLAINT, EARLIER, MAYBE, REMINDER, RIGHTS, THINGS, Weighed, Weighing
 from policies.clauses import Right
 
 __all__ = ["Flag", "Identifier", "Kind", "Offer", "Part", "Triage", "Why", "triage"]
 
 # Signs that a message is no request; two of them say so, or one that is marked as enough.
-NO_REQUEST: Final = ("sales", "spam", "newsletter", "support", "invoice", "application", "absence")
+NO_REQUEST: Final = ("sales", "spam", "newsletter", "support", "invoice", "application", "absence", THINGS)
 _ENOUGH: Final = 2
 _FLAGS: Final = {"agent": Flag.AGENT, "lawyer": Flag.LAWYER, "minor": Flag.MINOR}
 _BOUNCE: Final = "bounce"
@@ -117,6 +117,10 @@ def _kind(message: Message, looked: list[_Looked], rights: tuple[Right, ...]) ->
     safe = not _asks(weighed) and not any(one.reading.cut for one in looked)
     if safe and signs > _ENOUGH:
         return Kind.OTHER, []  # "payment reminder": a word that reminds, among plain signs that nobody asks
+    if rights:
+        names -= {one.speaks_for for one in weighed if one.weak} - {
+            one.speaks_for for one in weighed if not one.weak and not one.against
+        }
     if {COMPLAINT, REMINDER} & names and not fresh:
         return Kind.COMPLAINT if COMPLAINT in names else Kind.REMINDER, []
     if rights or EARLIER in names:
@@ -129,7 +133,11 @@ def _kind(message: Message, looked: list[_Looked], rights: tuple[Right, ...]) ->
 def _asks(weighed: Iterable[Weighed]) -> bool:
     """Whether anything has to do with a request: counted, supposed, or a mere word such as erase or my data."""
     asking = (*RIGHTS, EARLIER, MAYBE)
-    return any(one.speaks_for in asking and one.against in ("", "supposed") for one in weighed)
+    return any(
+        one.speaks_for in asking
+        and (one.against in ("", "supposed") or (one.against == "said of a thing" and one.speaks_for in RIGHTS))
+        for one in weighed
+    )
 
 
 def _signs(weighed: Iterable[Weighed]) -> int:

@@ -13,6 +13,8 @@ from policies.clauses import Right
 
 RIGHTS: Final = frozenset(right.value for right in Right if right is not Right.COMPLAINT)
 REMINDER, EARLIER, COMPLAINT, MAYBE = "reminder", "earlier", "complaint", "maybe"
+# What else can be deleted, corrected or copied: an order, an invoice, a brochure.
+THINGS: Final = "things"
 # How many words a denial reaches: a plain "not", one with its own verb ("do not want"), one that stands behind.
 _DENIES_NEAR, _DENIES_FAR, _DENIES_BEHIND = 1, 9, 4
 
@@ -67,18 +69,34 @@ class Weighing:
         around = self._by_sentence[sentence]
         against = ""
         if hit.category in RIGHTS:
-            against = self._against(hit, around)
+            against = self._against(hit, around) or (self._of_things(hit, around) if hit.weak else "")
         elif hit.category == COMPLAINT:
-            against = "threatened" if "reserve" in around or "if" in around else ""
-            against = against or ("denied" if self._is_denied(hit, around) else "")
+            against = self._against_complaint(hit, around)
         elif hit.category == MAYBE:
-            against = "said of rights in general" if "theirs" in around else ""
+            against = "said of rights in general" if "theirs" in around else self._of_things(hit, around, "")
         elif hit.category in (REMINDER, EARLIER):
             against = "supposed" if self._is_supposed(hit, around) else ""
         return Weighed(
             speaks_for=hit.category, start=hit.start, end=hit.end, sentence=sentence, against=against,
             weak=hit.weak, strong=hit.strong, fresh=self._is_fresh(sentence, around),
         )  # fmt: skip
+
+    def _against_complaint(self, hit: Hit, around: dict[str, list[Hit]]) -> str:
+        if "reserve" in around or "if" in around:
+            return "threatened"
+        if hit.weak and "theirs" in around:
+            return "said of rights in general"
+        return "denied" if self._is_denied(hit, around) else ""
+
+    @staticmethod
+    def _of_things(hit: Hit, around: dict[str, list[Hit]]) -> str:
+        """Whether words that could ask are those of an errand: "delete my second order", "a copy of the invoice"."""
+        joined = {one.start for one in around.get("but", ())}
+        for one in around.get(THINGS, ()):
+            together = one.start < hit.end and hit.start < one.end
+            if together and joined.isdisjoint(range(one.start, one.end)):
+                return "said of a thing"
+        return ""
 
     def _weigh_citation(self, citation: Citation) -> list[Weighed]:
         sentence = self._reading.sentences[citation.start]

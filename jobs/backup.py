@@ -31,6 +31,7 @@ from dsr.erasures import key_mark_of, read_lines
 from dsr.package_format import MAGIC, unseal, write_sealed
 from jobs.backup_files import PIECE, Member, pack, unpack
 from jobs.restored import MARK, mark_restored
+from ledger.standing import HEAD
 
 DATABASE: Final = "database"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -115,6 +116,7 @@ def restore(
         found = load_settings(fresh / "files" / "kept.yaml")
         _require_fitting(found, manifest)
         joined = _join_registers(fresh, [root / "var" / ERASURES, *([erasures] if erasures else [])], manifest)
+        _keep_head(fresh, root)
         mark_restored(fresh / "files" / "var", made_at=str(manifest["made_at"]), now=now)
         aside = _swap(fresh / "files", root, now)
         settings = load_settings(root / "kept.yaml")
@@ -274,6 +276,14 @@ def _join_registers(fresh: Path, others: Iterable[Path], manifest: dict[str, Any
         with path.open("a", encoding="utf-8") as file:
             file.writelines(more)
     return len(more)
+
+
+def _keep_head(fresh: Path, root: Path) -> None:
+    """The newest checkpoint that this machine knows of stays known: what is put back is behind it, and somebody says why."""
+    here, back = root / "var" / HEAD, fresh / "files" / "var" / HEAD
+    if here.is_file():
+        back.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copy(here, back)
 
 
 def _swap(fresh: Path, root: Path, now: datetime) -> Path | None:

@@ -9,20 +9,25 @@ import click
 from core.errors import KeptError
 from core.log import configure_logging
 from jobs.commands.approvals import approvals
+from jobs.commands.attest import attest
 from jobs.commands.backup import backup, restore
 from jobs.commands.campaign import campaign
+from jobs.commands.cookies import cookies
 from jobs.commands.doctor import doctor
 from jobs.commands.due import due
 from jobs.commands.erasures import erasures
 from jobs.commands.figures import figures
 from jobs.commands.hold import hold
 from jobs.commands.inbox import inbox
+from jobs.commands.inbox_letters import LETTER_COMMANDS
+from jobs.commands.inbox_poll import poll
 from jobs.commands.install import init
 from jobs.commands.ledger import ledger
 from jobs.commands.map import data_map
 from jobs.commands.operators import token, user
 from jobs.commands.policy import policy
 from jobs.commands.promises import promises
+from jobs.commands.report import report
 from jobs.commands.requests import request
 from jobs.commands.requests_answers import ANSWER_COMMANDS
 from jobs.commands.requests_asker import ASKER_COMMANDS
@@ -39,11 +44,13 @@ from jobs.commands.serve import serve
 from jobs.commands.suppressions import preferences, suppressions
 from jobs.commands.sweep import sweep
 from jobs.commands.tasks import task
+from jobs.commands.webhooks import webhooks
 from jobs.services import Wiring
 
 COMMANDS = (
-    *(init, serve, doctor, policy, data_map, campaign, sweep, approvals, hold, inbox),
-    *(request, task, due, promises, ledger, user, token, suppressions, preferences, figures, erasures, backup, restore),
+    *(init, serve, doctor, policy, data_map, cookies, campaign, sweep, approvals, hold, inbox),
+    *(request, task, due, promises, attest, ledger, report, user, token, suppressions, preferences, figures, erasures),
+    *(webhooks, backup, restore),
 )
 
 
@@ -69,6 +76,9 @@ for command in (
     correction,
 ):
     request.add_command(command)
+
+for command in (poll, *LETTER_COMMANDS):
+    inbox.add_command(command)
 
 
 def run_command_line(wiring: Wiring) -> None:

@@ -17,6 +17,7 @@ from jobs.services import Services
 from notify.campaigns import PREVIEW
 from notify.mail import queue_mail
 from plans.holds import REVIEW
+from promises.reports import MAKE as MAKE_REPORT
 from retention.oversight import RESUME
 
 log = structlog.get_logger()
@@ -38,11 +39,14 @@ def work_handlers(kept: Services) -> Mapping[str, Handler]:
         "telling.mail": kept.requests.told.handle_mail,
         "telling.restriction": kept.requests.told.handle_restriction,
         PREVIEW: kept.campaign_runs.handle_preview,
+        "promise.check": lambda event: look_again(kept),
         "sweep.approve": lambda event: approve_waiting(kept, event),
         "sweep.waiting": lambda event: tell_operators(kept, event),
+        MAKE_REPORT: kept.reports.handle,
         RESUME: lambda event: resume_paused(kept, event),
         REVIEW: lambda event: tell_of_review(kept, event),
-        "plan.state": note_progress,
+        "inbox.read": lambda event: read_inbox(kept, event),
+        "plan.state": lambda event: tell_of_plan(kept, event),
         "plan.step": note_progress,
     }
 
@@ -52,12 +56,34 @@ def note_progress(event: Event) -> None:
     log.info(event.kind, **event.payload)
 
 
+def tell_of_plan(kept: Services, event: Event) -> None:
+    """A plan that ended, or was left off: in the log, and to the endpoints that want to know."""
+    note_progress(event)
+    kept.webhooks.handle_plan(event)
+
+
+def read_inbox(kept: Services, event: Event) -> None:
+    """Read every mailbox now, since an operator asked for it; trouble stands on Home and is tried again by itself."""
+    taken = sum(one.taken for one in kept.inbox.boxes.poll()) if kept.inbox.boxes.any else 0
+    kept.inbox.reading.read_new()
+    log.info("inbox.read_now", by=event.payload["by"], taken=taken)
+
+
 def approve_waiting(kept: Services, event: Event) -> None:
     """Run what an operator approved in the console; what has changed since they looked waits again."""
     outcomes = kept.sweeps.approve_waiting(event.payload["run"], by=event.payload["by"], reason=event.payload["reason"])
     log.info("approval.carried_out", clause=event.payload["clause"], states=[one.state.value for one in outcomes])
     if outcomes:
         kept.evidences.refresh()
+
+
+def look_again(kept: Services) -> None:
+    """Somebody wants the board to be of now: every machine looks, and what changed is recorded."""
+    kept.evidences.refresh()
+    kept.drift.check()
+    kept.content.scan()
+    kept.cookies.look()
+    kept.board_record.note()
 
 
 def resume_paused(kept: Services, event: Event) -> None:

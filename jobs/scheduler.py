@@ -32,18 +32,19 @@ BEAT_EVERY: Final = timedelta(seconds=60)
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One thing done again and again. `every` in seconds; `run` returns nothing and raises what went wrong."""
+    """One thing done again and again. `every` in seconds; `run` returns nothing and raises what went wrong. `beats`: False
+    where it leaves a heartbeat of its own, as it does not do its work each time."""
 
     name: str
     every: float
     run: Callable[[], object]
+    beats: bool = True
 
 
 def standing_jobs(kept: Services) -> tuple[Job, ...]:
     """Every job of an installation."""
 
     # Mail goes out on time while a long piece of work runs: two queues, each with a thread of its own.
-    mail = Dispatcher(kept.database, kept.clock, {"mail": kept.mailer.deliver})
     work = Dispatcher(kept.database, kept.clock, work_handlers(kept))
 
     def settle() -> None:
@@ -60,9 +61,11 @@ def standing_jobs(kept: Services) -> tuple[Job, ...]:
             raise CheckFailed(checked.findings[0].problem, remedy="Run `kept ledger verify`.")
 
     return (
-        Job(name="outbox", every=1, run=mail.dispatch),
+        Job(name="outbox", every=1, run=kept.mail_rounds.run),
         Job(name="work", every=1, run=work.dispatch),
+        Job(name="webhooks", every=1, run=kept.webhook_sender.send_due),
         Job(name="ledger", every=1, run=settle),
+        Job(name="checkpoints", every=60, run=kept.kept_elsewhere.keep_due),
         Job(name="policy", every=30, run=kept.policies.tick),
         Job(name="campaigns", every=2, run=kept.campaign_runs.run_slice),
         Job(name="papers", every=5, run=kept.papers.make_missing),
@@ -71,8 +74,14 @@ def standing_jobs(kept: Services) -> tuple[Job, ...]:
         Job(name="rows on hold", every=60, run=kept.hold_desk.count_if_due),
         Job(name="promises", every=300, run=kept.evidences.refresh),
         Job(name="alarms", every=60, run=kept.alarms.check),
+        Job(name="board", every=60, run=kept.board_record.note),
+        Job(name="owners", every=300, run=kept.owner_reminders.tick),
         Job(name="map", every=300, run=kept.drift.check_if_due),
         Job(name="contents", every=300, run=kept.content.scan_if_due),
+        Job(name="cookies", every=300, run=kept.cookies.look_if_due),
+        Job(name="inbox", every=1, run=kept.inbox.boxes.tick, beats=False),
+        Job(name="letters", every=2, run=kept.inbox.reading.read_new),
+        Job(name="letters closed", every=600, run=kept.inbox.reading.note_closed),
         Job(name="requests", every=600, run=kept.requests.tidy),
         Job(name="reminders", every=300, run=kept.requests.reminders.tick),
         Job(name="closed accounts", every=600, run=kept.requests.closed_accounts.tick),
@@ -139,7 +148,8 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 - one of the three edges: a job that fails is recorded and runs again
             trouble = f"{type(error).__name__}: {error}"
             log.error("job.failed", job=job.name, trouble=trouble)
-        self._leave_heartbeat(job, trouble)
+        if job.beats or trouble:
+            self._leave_heartbeat(job, trouble)
 
     def _leave_heartbeat(self, job: Job, trouble: str) -> None:
         now = self._kept.clock.now()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from checks.content import ContentScan
+from checks.cookie_check import CookieCheck
 from checks.drift import Drift
 from checks.guarding import Guard
 from core.clock import Clock
@@ -19,23 +20,35 @@ from core.rendering import PdfWorker
 from core.settings import Settings
 from dsr.service import Requests
 from dsr.tasks import TaskDesk
+from inbox.service import Inbox
+from ledger.kept_elsewhere import KeptElsewhere
 from ledger.log import Ledger
 from notify.bounces import Bounces
 from notify.campaign_mails import Letters
 from notify.campaign_runs import CampaignRuns
 from notify.campaigns import Campaigns
 from notify.mail import Mailer
+from notify.mail_rounds import MailRounds
+from notify.outbox_desk import OutboxDesk
 from notify.preferences import Preferences
 from notify.suppressions import Suppressions
+from notify.webhook_desk import WebhookDesk
+from notify.webhook_sending import WebhookSender
+from notify.webhooks import Webhooks
+from notify.wording import WordingDesk
 from plans.holds import Holds
 from policies.acceptances import Acceptances
 from policies.consents import Consents
 from policies.papers import Papers
 from policies.versions import Policies
 from promises.alerting import Alarms
+from promises.attestations import Attestations
 from promises.board import Board
 from promises.evidence import CheckEvidences, SweepEvidences
 from promises.metering import Measures
+from promises.record import BoardRecord
+from promises.reminding import OwnerReminders
+from promises.reports import Reports
 from retention.holds import HoldDesk
 from retention.oversight import Oversight
 from retention.own import AllSweeps
@@ -53,6 +66,7 @@ class Services:
     database: Database
     leases: Leases
     ledger: Ledger
+    kept_elsewhere: KeptElsewhere
     stores: Mapping[str, Store]
     datamap: DataMap
     policies: Policies
@@ -64,23 +78,35 @@ class Services:
     oversight: Oversight
     sweeps: AllSweeps
     requests: Requests
+    inbox: Inbox
     tasks: TaskDesk
     suppressions: Suppressions
     preferences: Preferences
     mailer: Mailer
+    mail_rounds: MailRounds
     campaigns: Campaigns
     campaign_runs: CampaignRuns
     bounces: Bounces
     letters: Letters
+    outbox: OutboxDesk
+    wordings: WordingDesk
     pdf: PdfWorker
     evidences: SweepEvidences
     drift: Drift
     content: ContentScan
+    cookies: CookieCheck
     checks: CheckEvidences
     guard: Guard
     board: Callable[[], Board]
     alarms: Alarms
+    reports: Reports
+    attestations: Attestations
+    board_record: BoardRecord
+    owner_reminders: OwnerReminders
     measures: Callable[[], Measures]
+    webhooks: Webhooks
+    webhook_desk: WebhookDesk
+    webhook_sender: WebhookSender
 
 
 class Example(Protocol):

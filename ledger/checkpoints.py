@@ -37,6 +37,18 @@ def read_latest(session: Session) -> Checkpoint | None:
     return Checkpoint(size=row.size, root=row.root, at=row.at, note=row.note) if row else None
 
 
+def read_last(session: Session, number: int) -> list[Checkpoint]:
+    """The latest checkpoints, the newest first."""
+    rows = session.execute(sa.select(CheckpointTable).order_by(CheckpointTable.size.desc()).limit(number)).scalars()
+    return [Checkpoint(size=row.size, root=row.root, at=row.at, note=row.note) for row in rows]
+
+
+def read_checkpoint(session: Session, size: int) -> Checkpoint | None:
+    """The checkpoint over exactly so many entries."""
+    row = session.get(CheckpointTable, size)
+    return Checkpoint(size=row.size, root=row.root, at=row.at, note=row.note) if row else None
+
+
 def stored_nodes(session: Session) -> NodeAt:
     """Reads the hashes of the stored tree. Raises CheckFailed where one is missing."""
     return partial(_read_node, session)

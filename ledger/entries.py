@@ -5,13 +5,14 @@ import hmac
 import ipaddress
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 import rfc8785
+from sqlalchemy.orm import Session
 
 from core.canonical import Json, canonical
 from core.errors import BadInput
@@ -20,6 +21,7 @@ from ledger.merkle import leaf_hash
 SALT_SIZE: Final = 32
 LONGEST_REF: Final = 200
 OPAQUE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]*")
+LIKE_ADDRESS: Final = re.compile(r"[0-9a-fA-F.:%]+(/[0-9]+)?|.*:.*%.*")
 KIND: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 
 
@@ -49,18 +51,37 @@ class LedgerEntry:
     private: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewEntry:
+    """What is about to be recorded, as `Ledger.record` takes it."""
+
+    kind: str
+    actor: str
+    refs: Sequence[str]
+    private: Mapping[str, Json]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedEntry:
+    """An entry that was just inserted, for whoever has to say that it happened."""
+
+    id: str
+    at: datetime
+    entry: NewEntry
+
+
+Listener = Callable[[Session, Sequence[RecordedEntry]], None]
+
+
 def canonical_entry(row: EntryRow) -> bytes:
     """The canonical form (RFC 8785) of the whole row; `refs` goes in as the bytes that are stored."""
-    return orjson.dumps(
-        {
-            "actor": row.actor,
-            "at": row.at,
-            "commitment": row.commitment,
-            "id": row.id,
-            "kind": row.kind,
-            "refs": orjson.Fragment(row.refs),
-        }
-    )
+    return canonical_columns(row.id, row.at, row.kind, row.actor, row.refs, row.commitment)
+
+
+def canonical_columns(name: str, at: str, kind: str, actor: str, refs: str, commitment: str) -> bytes:
+    """The same from the columns."""
+    values = {"actor": actor, "at": at, "commitment": commitment, "id": name, "kind": kind}
+    return orjson.dumps({**values, "refs": orjson.Fragment(refs)})
 
 
 def entry_leaf(row: EntryRow) -> bytes:
@@ -112,6 +133,8 @@ def require_opaque(actor: str, refs: Sequence[str]) -> None:
 
 
 def _is_address(value: str) -> bool:
+    if not LIKE_ADDRESS.fullmatch(value):
+        return False
     try:
         ipaddress.ip_address(value)
     except ValueError:

@@ -2,33 +2,45 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
 from core.canonical import Json, canonical
-from core.clock import Clock, iso_utc, parse_iso
+from core.clock import Clock, iso_utc
 from core.database import Database
-from core.errors import Conflict, NotFound
+from core.errors import BadInput, Conflict, NotFound
 from core.ids import new_id
-from core.keys import signing_key
 from core.leases import Lease, Leases
-from ledger.checkpoints import Checkpoint, read_latest, stored_nodes
-from ledger.entries import EntryRow, LedgerEntry, canonical_entry, commit, require_kind, require_opaque
+from ledger.agreement import Agreement, Extra
+from ledger.checkpoints import Checkpoint, read_checkpoint, read_latest, stored_nodes
+from ledger.entries import (
+    LedgerEntry,
+    Listener,
+    NewEntry,
+    RecordedEntry,
+    commit,
+    require_kind,
+    require_opaque,
+)
 from ledger.export import write_export
-from ledger.merkle import NodeAt, inclusion_proof
-from ledger.notes import NoteKey, Proof, key_of, write_proof
+from ledger.merkle import consistency_proof
+from ledger.notes import NoteKey, head_inside, note_parts
+from ledger.reading import EntryProof, Row, batched_positions, prove_rows, read_entry, select_entries
 from ledger.settling import BATCH, WaitingEntries, is_settled, last_pending, read_waiting, settle_batch
+from ledger.signing import Signer
+from ledger.standing import LedgerBehindError, Standing, contradiction
+from ledger.succeeding import Succeeding
 from ledger.tables import EntryTable, LeafTable, PendingTable, PrivateTable, RefTable, table_of
-from ledger.verify import Verification
+from ledger.verify import Progress, Verification
 from ledger.verify_tables import verify_tables
+from ledger.witnessing import WitnessKey, cosignatures, keep_cosignatures, read_cosignatures, stored_note
 
+__all__ = ["Ledger", "Listener", "NewEntry", "RecordedEntry"]
 log = structlog.get_logger()
 
 LEASE: Final = "ledger"
@@ -49,40 +61,40 @@ INSERT_PENDING: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class EntryProof:
-    """That an entry is in the ledger: its position, the canonical entry that the leaf is made of, the proof file's text."""
-
-    entry_id: str
-    position: int
-    entry: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewEntry:
-    """What is about to be recorded, as `Ledger.record` takes it."""
-
-    kind: str
-    actor: str
-    refs: Sequence[str]
-    private: Mapping[str, Json]
-
-
 class Ledger:
-    """The log of everything that must be provable later; `origin` names it in checkpoints (`notes.origin_of`)."""
+    """The log of everything that must be provable later; `origin` names it in checkpoints (`notes.origin_of`). `listener`:
+    told of every entry in the transaction that records it, so that what it makes of them is there if they are. `head`: the file beside the database that holds the newest checkpoint, so that a database that was put back is noticed.
+    `agreements` and `extras`: what must hold between the log and the tables of other rooms."""
 
-    def __init__(self, database: Database, clock: Clock, leases: Leases, *, secret: bytes, origin: str) -> None:
-        self._database = database
-        self._clock = clock
-        self._leases = leases
-        self._private = signing_key(secret, "ledger")
-        self._origin = origin
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        leases: Leases,
+        *,
+        secret: bytes,
+        origin: str,
+        listener: Listener | None = None,
+        head: Path | None = None,
+        witnesses: Sequence[WitnessKey] = (),
+        agreements: Sequence[Agreement] = (),
+        extras: Sequence[Extra] = (),
+    ) -> None:
+        self._listener = listener
+        self._database, self._clock, self._leases = database, clock, leases
+        self._signer = Signer(secret, origin)
+        self._standing = Standing(head)
+        self._stands = head is None
+        self._witnesses = tuple(witnesses)
+        self._agreements, self._extras = tuple(agreements), tuple(extras)
+        self.succeeding = Succeeding(database, clock, self._signer, self._standing, self._insert)
 
     @property
     def key(self) -> NoteKey:
         """The key that checkpoints are checked with; `str()` of it is the form to publish."""
-        return key_of(self._private, self._origin)
+        with self._database.read() as session:
+            latest = read_latest(session)
+            return self._signer.signing(session, latest.size if latest else 0).key
 
     def record(
         self, session: Session, *, kind: str, actor: str, refs: Sequence[str], private: Mapping[str, Json]
@@ -94,8 +106,17 @@ class Ledger:
         return self.record_all(session, [NewEntry(kind=kind, actor=actor, refs=refs, private=private)])[0]
 
     def record_all(self, session: Session, entries: Sequence[NewEntry]) -> list[str]:
-        """The same for several at once, in their order: four statements however many they are."""
-        at, rows, held, named, ids = iso_utc(self._clock.now()), [], [], [], list[str]()
+        """The same for several at once, in their order: four statements however many they are.
+
+        Raises LedgerBehindError where the log was put back and nobody has said why."""
+        if not self._stands:
+            self._standing.require(session)
+            self._stands = True
+        return self._insert(session, entries)
+
+    def _insert(self, session: Session, entries: Sequence[NewEntry]) -> list[str]:
+        now, rows, held, named, ids = self._clock.now(), [], [], [], list[str]()
+        at = iso_utc(now)
         for one in entries:
             require_kind(one.kind)
             require_opaque(one.actor, one.refs)
@@ -112,6 +133,9 @@ class Ledger:
         if named:
             session.execute(INSERT_REFS, named)
         session.execute(INSERT_PENDING[self._database.dialect], [{"entry_id": entry_id} for entry_id in ids])
+        if self._listener is not None:
+            pairs = zip(ids, entries, strict=True)
+            self._listener(session, [RecordedEntry(id=entry_id, at=now, entry=one) for entry_id, one in pairs])
         return ids
 
     def settle(self, *, patience: timedelta = timedelta(seconds=10)) -> Checkpoint:
@@ -121,9 +145,11 @@ class Ledger:
         then returns all the same: `waiting()` names what still waits, and why. Raises CheckFailed, and signs nothing,
         when the stored tree is not the one that was signed last; Conflict when there is no checkpoint to give yet.
         """
+        self._require_standing()
         with self._database.read() as session:
             goal, latest = last_pending(session), read_latest(session)
         if goal is None and latest is not None:
+            self._standing.note(latest)
             return latest
         deadline, pause = time.monotonic() + patience.total_seconds(), FIRST_PAUSE
         while not self._settle_once(goal or 0):
@@ -135,6 +161,46 @@ class Ledger:
         checkpoint = self.latest()
         if checkpoint is None:
             raise Conflict("The ledger is being settled by another process.", remedy="Run the same command again.")
+        self._standing.note(checkpoint)
+        return checkpoint
+
+    def _require_standing(self) -> None:
+        try:
+            with self._database.read() as session:
+                self._standing.require(session)
+        except LedgerBehindError:
+            self._stands = False
+            raise
+
+    def is_behind(self) -> bool:
+        """Whether the log was put back and nobody has said why: it is verified all the same, and nothing is recorded."""
+        try:
+            self._require_standing()
+        except LedgerBehindError:
+            return True
+        return False
+
+    def learn(self, note: str) -> str:
+        """A checkpoint of this log that was found elsewhere. Gives what is wrong between it and the log, empty where nothing
+        is. What the log's own key signed and it no longer holds stops all recording until a person says why."""
+        with self._database.read() as session:
+            head = self._signer.open(session, note)
+            trouble = contradiction(session, head)
+        if trouble:
+            self._standing.write(note)
+            self._stands = False
+        return trouble
+
+    def accept_rollback(self, *, by: str, reason: str) -> Checkpoint:
+        """Account for what was signed and is gone, and go on under another name. Raises NotFound where nothing is."""
+        self.succeeding.accept_rollback(by=by, reason=reason)
+        with self._database.read() as session:
+            goal = last_pending(session)
+        if not self._settle_once(goal or 0):
+            raise Conflict("The ledger is being settled by another process.", remedy="Run the same command again.")
+        checkpoint = self.latest()
+        assert checkpoint is not None  # settled just now
+        self._standing.write(checkpoint.note)
         return checkpoint
 
     def _settle_once(self, goal: int) -> bool:
@@ -155,7 +221,7 @@ class Ledger:
         with self._database.begin() as session:
             # The lease's row stays locked to the end of the transaction: nobody else can take over in the middle.
             self._leases.require(session, lease)
-            return settle_batch(session, private=self._private, origin=self._origin, now=self._clock.now())
+            return settle_batch(session, signer=self._signer, now=self._clock.now())
 
     def _log_waiting(self) -> None:
         left = self.waiting()
@@ -171,9 +237,69 @@ class Ledger:
         with self._database.read() as session:
             return read_waiting(session)
 
-    def verify(self, *, seen: Sequence[str] = ()) -> Verification:
-        """Recompute everything and compare; `seen` are checkpoint notes kept elsewhere, which must still hold."""
-        return verify_tables(self._database, self.key, seen=seen)
+    def verify(
+        self, *, seen: Sequence[str] = (), agree: bool = True, on_progress: Progress | None = None
+    ) -> Verification:
+        """Recompute everything and compare; `seen` are checkpoint notes kept elsewhere, which must still hold. Without `agree`
+        the tables of other rooms are left out."""
+        known = self._standing.read()
+        return verify_tables(
+            self._database,
+            self.key,
+            seen=[*seen, *([known] if known else [])],
+            agreements=self._agreements if agree else (),
+            extras=self._extras if agree else (),
+            on_progress=on_progress,
+        )
+
+    def checkpoint_note(self) -> str:
+        """The latest checkpoint, with the cosignatures that witnesses gave for it. Raises NotFound before the first."""
+        with self._database.read() as session:
+            latest = read_latest(session)
+            if latest is None:
+                raise NotFound("The ledger has no checkpoint yet.")
+            return latest.note + "".join(
+                f"{one.line}\n" for one in cosignatures(session, [latest.size]).get(latest.size, [])
+            )
+
+    def consistency(self, old: int, new: int | None = None) -> tuple[Checkpoint, list[bytes]]:
+        """The checkpoint over `new` entries (None: the latest), and the proof that the tree of `old` is its beginning."""
+        with self._database.read() as session:
+            latest = read_latest(session)
+            if latest is None:
+                raise NotFound("The ledger has no checkpoint yet.")
+            found = latest if new is None else read_checkpoint(session, new)
+            if found is None:
+                raise NotFound(f"There is no checkpoint over {new} entries.")
+            if not 0 <= old <= found.size:
+                raise BadInput(f"A tree of {old} entries is no beginning of one of {found.size}.")
+            return found, consistency_proof(old, found.size, stored_nodes(session))
+
+    def cosign(self, note: str) -> int:
+        """Keep the cosignatures of known witnesses under a checkpoint of this log; gives how many are new. Raises NoteRefused
+        for a known witness whose signature fails, BadInput where none is known, NotFound for a checkpoint that is not ours."""
+        head, text = head_inside(note), note_parts(note)[0]
+        found = read_cosignatures(note, self._witnesses)
+        if not found:
+            raise BadInput(
+                "No known witness cosigned this.", remedy="Name its key under `ledger.witnesses` in kept.yaml."
+            )
+        with self._database.begin() as session:
+            stored_note(session, text, head.size)
+            return keep_cosignatures(session, head.size, found)
+
+    def forget_about(self, ref: str, *, by: str, reason: str) -> int:
+        """Throw away the salts and private parts of every entry that names an id, and record that; gives how many went."""
+        with self._database.begin() as session:
+            named = sa.select(RefTable.entry_id).where(RefTable.ref == ref)
+            done = session.execute(
+                sa.delete(PrivateTable).where(PrivateTable.entry_id.in_(named)).returning(PrivateTable.entry_id)
+            ).all()
+            if not done:
+                raise NotFound(f"No entry that names '{ref}' has a private part.", remedy="Check the id.")
+            private: dict[str, Json] = {"entries": len(done), "reason": reason}
+            self.record(session, kind="ledger.forgotten", actor=by, refs=[ref], private=private)
+            return len(done)
 
     def export(self, path: Path) -> int:
         """Write entries, leaves and checkpoints to a file that `export.verify_file` checks; gives the number of entries."""
@@ -191,14 +317,14 @@ class Ledger:
         """The latest entries first, those without a position at the top; `before` gives only positions below it."""
         found: dict[str, LedgerEntry] = {}
         if before is None:
-            wanted = _select(sa.null(), ref, kind).join(PendingTable, PendingTable.entry_id == EntryTable.id)
+            wanted = select_entries(sa.null(), ref, kind).join(PendingTable, PendingTable.entry_id == EntryTable.id)
             for row in session.execute(wanted.order_by(PendingTable.seq.desc()).limit(limit)):
-                found[row.id] = _read(row)
-        wanted = _select(LeafTable.position, ref, kind).join(LeafTable, LeafTable.entry_id == EntryTable.id)
+                found[row.id] = read_entry(row)
+        wanted = select_entries(LeafTable.position, ref, kind).join(LeafTable, LeafTable.entry_id == EntryTable.id)
         if before is not None:
             wanted = wanted.where(LeafTable.position < before)
         for row in session.execute(wanted.order_by(LeafTable.position.desc()).limit(limit)):
-            found[row.id] = _read(row)
+            found[row.id] = read_entry(row)
         return list(found.values())[:limit]
 
     def openings(self, session: Session, entry_ids: Collection[str]) -> dict[str, tuple[bytes, str]]:
@@ -218,43 +344,24 @@ class Ledger:
         """The proofs of the entries that name an id, each with the entry it is about; those that wait have none yet."""
         with self._database.read() as session:
             latest = read_latest(session)
-            wanted = _select(LeafTable.position, ref, None).join(LeafTable, LeafTable.entry_id == EntryTable.id)
+            wanted = select_entries(LeafTable.position, ref, None).join(LeafTable, LeafTable.entry_id == EntryTable.id)
             size = latest.size if latest else 0
             rows = session.execute(wanted.where(LeafTable.position < size).order_by(LeafTable.position)).all()
             if not rows or latest is None:
                 raise NotFound(
                     f"No entry under a checkpoint names '{ref}'.", remedy="Check the id; new entries take a second."
                 )
-            node_at = stored_nodes(session)
-            return [_prove(row, latest, node_at) for row in rows]
+            return prove_rows(session, rows, latest)
 
-
-def _select(position: sa.ColumnElement[Any] | Any, ref: str | None, kind: str | None) -> sa.Select[*tuple[Any, ...]]:
-    wanted = (
-        sa.select(*EntryTable.__table__.columns, sa.label("position", position), PrivateTable.private)
-        .select_from(EntryTable)
-        .outerjoin(PrivateTable, PrivateTable.entry_id == EntryTable.id)
-    )
-    if ref is not None:
-        wanted = wanted.join(RefTable, RefTable.entry_id == EntryTable.id).where(RefTable.ref == ref)
-    return wanted if kind is None else wanted.where(EntryTable.kind == kind)
-
-
-def _read(row: sa.Row[*tuple[Any, ...]]) -> LedgerEntry:
-    return LedgerEntry(
-        id=row.id,
-        at=parse_iso(row.at),
-        kind=row.kind,
-        actor=row.actor,
-        refs=tuple(orjson.loads(row.refs)),
-        commitment=row.commitment,
-        position=row.position,
-        private=None if row.private is None else orjson.loads(row.private),
-    )
-
-
-def _prove(row: sa.Row[*tuple[Any, ...]], latest: Checkpoint, node_at: NodeAt) -> EntryProof:
-    entry = EntryRow(id=row.id, at=row.at, kind=row.kind, actor=row.actor, refs=row.refs, commitment=row.commitment)
-    hashes = tuple(inclusion_proof(row.position, latest.size, node_at))
-    text = write_proof(Proof(index=row.position, hashes=hashes, checkpoint=latest.note))
-    return EntryProof(entry_id=row.id, position=row.position, entry=canonical_entry(entry).decode(), text=text)
+    def proofs_at(self, positions: Collection[int]) -> list[EntryProof]:
+        """The same of the entries at positions, in the order of the ledger; of those under no checkpoint, none."""
+        with self._database.read() as session:
+            latest = read_latest(session)
+            if latest is None:
+                return []
+            wanted = select_entries(LeafTable.position, None, None)
+            wanted = wanted.join(LeafTable, LeafTable.entry_id == EntryTable.id).order_by(LeafTable.position)
+            rows: list[Row] = []
+            for some in batched_positions(sorted(one for one in positions if one < latest.size)):
+                rows += session.execute(wanted.where(LeafTable.position.in_(some))).all()
+            return prove_rows(session, rows, latest)

@@ -82,14 +82,9 @@ def open_note(note: str, keys: Sequence[NoteKey]) -> str:
 
     Unknown keys are ignored; a known key whose signature fails refuses the note, and so does a note that none signed.
     """
-    text, found, block = note.rpartition("\n\n")
-    text += "\n"
-    _require_text(text)
-    if not found or not block.endswith("\n") or not 0 < block.count("\n") <= MOST_SIGNATURES:
-        raise NoteRefused("The note has no signature lines.")
+    text, signatures = note_parts(note)
     signed = False
-    for line in block[:-1].split("\n"):
-        name, signature = _read_signature(line)
+    for name, signature, _ in signatures:
         for key in keys:
             if key.name == name and key.key_id == signature[:KEY_ID_SIZE]:
                 _require_signature(key, signature[KEY_ID_SIZE:], text)
@@ -97,6 +92,16 @@ def open_note(note: str, keys: Sequence[NoteKey]) -> str:
     if not signed:
         raise NoteRefused("The note is not signed by a key that is known.")
     return text
+
+
+def note_parts(note: str) -> tuple[str, list[tuple[str, bytes, str]]]:
+    """The text of a note, and of each signature line its name, its bytes and the line itself; nothing is checked."""
+    text, found, block = note.rpartition("\n\n")
+    text += "\n"
+    _require_text(text)
+    if not found or not block.endswith("\n") or not 0 < block.count("\n") <= MOST_SIGNATURES:
+        raise NoteRefused("The note has no signature lines.")
+    return text, [(*_read_signature(line), line) for line in block[:-1].split("\n")]
 
 
 @dataclass(frozen=True, kw_only=True)

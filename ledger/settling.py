@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session
 
 from core.clock import parse_iso
@@ -14,7 +13,8 @@ from core.errors import CheckFailed
 from ledger.checkpoints import REMEDY, Checkpoint, read_latest, stored_nodes
 from ledger.entries import EntryRow, entry_leaf
 from ledger.merkle import Frontier, Node, load_frontier
-from ledger.notes import TreeHead, head_inside, key_of, open_note, read_tree_head, sign_note, write_tree_head
+from ledger.notes import TreeHead, sign_note, write_tree_head
+from ledger.signing import Signer, Signing
 from ledger.tables import CheckpointTable, EntryTable, LeafTable, NodeTable, PendingTable, table_of
 
 BATCH: Final = 10_000
@@ -73,23 +73,25 @@ def is_settled(session: Session, up_to: int) -> bool:
     return session.execute(sa.select(PendingTable.seq).where(PendingTable.seq <= up_to).limit(1)).first() is None
 
 
-def settle_batch(session: Session, *, private: Ed25519PrivateKey, origin: str, now: datetime) -> int:
+def settle_batch(session: Session, *, signer: Signer, now: datetime) -> int:
     """Inside a write transaction, under the ledger's lease: settle up to BATCH entries; gives how many it settled."""
     latest = read_latest(session)
-    frontier = _load_checked(session, latest, private)
+    frontier = _load_checked(session, latest, signer)
     rows = _read_ready(session)
     if not rows and latest is not None:
         return 0
+    signing = signer.require_own(session, frontier.size)
+    signer.note_first(session, signing, now)
     leaves = _number(rows, frontier.size)
     nodes = frontier.extend(leaf["leaf"] for leaf in leaves)
     _insert_tree(session, leaves, nodes)
     if rows:
         session.execute(sa.delete(table_of(PendingTable)).where(PendingTable.seq.in_([row.seq for row in rows])))
-    session.execute(sa.insert(table_of(CheckpointTable)), _sign(frontier, private, origin, now))
+    session.execute(sa.insert(table_of(CheckpointTable)), _sign(frontier, signing, now))
     return len(rows)
 
 
-def _load_checked(session: Session, latest: Checkpoint | None, private: Ed25519PrivateKey) -> Frontier:
+def _load_checked(session: Session, latest: Checkpoint | None, signer: Signer) -> Frontier:
     """The tree as it stands, refused unless it is the one that the last checkpoint was signed for.
 
     So two checkpoints that contradict one another are never signed, whatever was done to the tables.
@@ -101,8 +103,7 @@ def _load_checked(session: Session, latest: Checkpoint | None, private: Ed25519P
         raise CheckFailed(f"The ledger holds {leaves} entries, and its last checkpoint {size}.", remedy=REMEDY)
     frontier = load_frontier(size, stored_nodes(session))
     if latest is not None:
-        key = key_of(private, head_inside(latest.note).origin)
-        head = read_tree_head(open_note(latest.note, [key]))
+        head = signer.open(session, latest.note)
         if (head.size, head.root) != (frontier.size, frontier.root()):
             raise CheckFailed("The ledger's tree does not lead to its last checkpoint.", remedy=REMEDY)
     return frontier
@@ -143,7 +144,7 @@ def _insert_tree(session: Session, leaves: list[dict[str, Any]], nodes: list[Nod
         )
 
 
-def _sign(frontier: Frontier, private: Ed25519PrivateKey, origin: str, now: datetime) -> dict[str, Any]:
-    head = TreeHead(origin=origin, size=frontier.size, root=frontier.root())
-    note = sign_note(write_tree_head(head), name=origin, private=private)
+def _sign(frontier: Frontier, signing: Signing, now: datetime) -> dict[str, Any]:
+    head = TreeHead(origin=signing.name, size=frontier.size, root=frontier.root())
+    note = sign_note(write_tree_head(head), name=signing.name, private=signing.private)
     return {"size": head.size, "root": head.root, "at": now, "note": note}

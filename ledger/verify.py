@@ -1,13 +1,19 @@
 """Checking a ledger as it streams by: leaves against entries, the tree against every checkpoint, commitments."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from ledger.entries import EntryRow, commitment_of, entry_leaf
 from ledger.merkle import Frontier, Node
 from ledger.notes import NoteKey, NoteRefused, TreeHead, head_inside, open_note, read_tree_head
+from ledger.succession import NOTHING, Succession, epoch_of
 
 MOST_FINDINGS: Final = 200
+
+Progress = Callable[[int, int], None]
+"""Told how many entries are checked, and how many there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +27,8 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What a verification saw: settled entries, the root over them, checkpoints, findings, entries still without a position."""
+    """What a verification saw: settled entries, the root over them, checkpoints, findings, entries still without a position.
+    `notes`: what is no finding and worth knowing: keys that were changed, rollbacks that were accounted for."""
 
     size: int
     root_hex: str
@@ -29,6 +36,7 @@ class Verification:
     findings: tuple[Finding, ...]
     unsettled: int
     key: str
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -56,13 +64,16 @@ class BrokenStretch:
 class LedgerCheck:
     """Takes leaves in the order of positions, and checkpoints when the tree has their size; collects findings."""
 
-    def __init__(self, key: NoteKey) -> None:
+    def __init__(self, key: NoteKey, succession: Succession = NOTHING) -> None:
         self.frontier = Frontier()
         self.next_position = 0
         self.leaves = 0
         self.checkpoints = 0
         self.broken: BrokenStretch | None = None
         self._key = key
+        self._succession = succession
+        self._covered = 0
+        self._given_up = 0
         self._whole = True
         self._held_up_to = 0
         self._top = 0
@@ -96,6 +107,15 @@ class LedgerCheck:
         elif (found := entry_leaf(row)) != stored:
             self._note_mismatch(Mismatch(position, entry_id, stored, found))
         return self.frontier.append(stored) if self._whole else []
+
+    def take_whole(self, position: int, leaf: bytes, content: bytes, nodes: list[tuple[int, int, bytes]]) -> bool:
+        """The same for an entry of which all is well, given its canonical form; False where it is not, and nothing is taken."""
+        if position != self.next_position or not self._whole or sha256(b"\x00" + content).digest() != leaf:
+            return False
+        self.next_position += 1
+        self.leaves += 1
+        self.frontier.grow(leaf, nodes)
+        return True
 
     def _note_gap(self, position: int, entry_id: str) -> None:
         self._whole = False
@@ -135,14 +155,25 @@ class LedgerCheck:
         if (head.size, head.root) != (size, root):
             self.add(f"The checkpoint over {size} entries says otherwise in its signed note.", position=size)
         self.compare_head(head)
+        self._covered = max(self._covered, head.size)
 
-    def open_checkpoint(self, note: str) -> TreeHead | None:
-        """What a checkpoint says, if the key signed it under whatever origin the ledger had then."""
+    def open_checkpoint(self, note: str, *, elsewhere: bool = False) -> TreeHead | None:
+        """What a checkpoint says, if the key signed it, or one that this key vouches for, under whatever name the log had then.
+        `elsewhere`: it comes out of the order of sizes, so any of the log's keys will do."""
         try:
-            key = NoteKey(name=head_inside(note).origin, public=self._key.public)
-            return read_tree_head(open_note(note, [key]))
+            said, known = head_inside(note), self._key.public
+            keys = (
+                self._succession.keys(known) if elsewhere else self._succession.allowed(known, said.size, self._covered)
+            )
+            return read_tree_head(open_note(note, [NoteKey(name=said.origin, public=one) for one in keys]))
         except NoteRefused:
             return None
+
+    def is_given_up(self, head: TreeHead) -> bool:
+        """Whether a head that was kept elsewhere is one that an accepted rollback accounts for; it is counted, not compared."""
+        given_up = self._succession.gave_up(head.size, epoch_of(head.origin))
+        self._given_up += given_up
+        return given_up
 
     def compare_head(self, head: TreeHead) -> None:
         """A signed head against the tree: the same root while the sizes are the same; too large is told at the end."""
@@ -164,6 +195,7 @@ class LedgerCheck:
                 f"{self.broken.start} and {self.broken.end - 1} they are not those that were recorded.",
                 position=self.broken.start,
             )
+        self._name_unvouched()
         findings = sorted(self._findings, key=lambda f: (f.position is None, f.position or 0))
         if self._unnamed:
             findings.append(
@@ -176,7 +208,29 @@ class LedgerCheck:
             findings=tuple(findings),
             unsettled=unsettled,
             key=str(self._key),
+            notes=self._notes(),
         )
+
+    def _name_unvouched(self) -> None:
+        position = self._succession.unvouched(self._key.public)
+        if position is not None:
+            self.add(
+                f"From position {position} on the log is signed with a key that the one given does not vouch for: the key "
+                "before it was lost. Ask the controller for the new one, and check from its side.",
+                position=position,
+            )
+
+    def _notes(self) -> tuple[str, ...]:
+        links = (
+            f"At position {link.position} the log {'went on with another key, the one before was lost' if link.lost else 'changed its key'}."
+            for link in self._succession.links
+        )
+        rollbacks = (
+            f"At position {one.position} somebody accounted for a rollback: from {one.lost} entries to {one.kept}."
+            for one in self._succession.rollbacks
+        )
+        kept = f"{self._given_up} checkpoints kept elsewhere are among what was given up by that."
+        return (*links, *rollbacks, *([kept] if self._given_up else []))
 
     def _name_mismatches(self) -> None:
         recorded_at = {mismatch.stored: mismatch.position for mismatch in self._mismatches}

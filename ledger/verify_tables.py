@@ -1,93 +1,122 @@
 """Verification of the ledger in the control database: one consistent read, in chunks, memory flat whatever its size."""
 
 from collections.abc import Iterator, Sequence
+from hmac import digest
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from ledger.entries import EntryRow
-from ledger.merkle import Node
+from ledger.agreement import Agreement, Extra, disagreements
+from ledger.entries import EntryRow, canonical_columns
 from ledger.notes import NoteKey
-from ledger.tables import CheckpointTable, EntryTable, LeafTable, NodeTable, PendingTable, PrivateTable, RefTable
+from ledger.standing import leaf_count
+from ledger.succession import KINDS, Succession, read_succession
+from ledger.tables import (
+    CheckpointTable,
+    EntryTable,
+    LeafTable,
+    NodeTable,
+    PendingTable,
+    PrivateTable,
+    RefTable,
+    table_of,
+)
 from ledger.tampering import StoredPair, find_clues
-from ledger.verify import LedgerCheck, Verification
+from ledger.verify import LedgerCheck, Progress, Verification
 
 CHUNK: Final = 8192
 MOST_PAIRS: Final = 256
 
+Completed = tuple[int, int, bytes]
 Row = sa.Row[*tuple[Any, ...]]
 CheckpointRow = sa.Row[int, bytes, str]
 
+# Core tables, and no mapping: an entry of millions costs a row and nothing around it.
+LEAVES, ENTRIES, PRIVATES, NODES = (table_of(one) for one in (LeafTable, EntryTable, PrivateTable, NodeTable))
 CHUNK_OF_LEAVES: Final = (
     sa.select(
-        LeafTable.position,
-        LeafTable.entry_id,
-        LeafTable.leaf,
-        EntryTable.id,
-        EntryTable.at,
-        EntryTable.kind,
-        EntryTable.actor,
-        EntryTable.refs,
-        EntryTable.commitment,
-        PrivateTable.salt,
-        PrivateTable.private,
+        LEAVES.c.position,
+        LEAVES.c.entry_id,
+        LEAVES.c.leaf,
+        *(ENTRIES.c[name] for name in ("id", "at", "kind", "actor", "refs", "commitment")),
+        PRIVATES.c.salt,
+        PRIVATES.c.private,
     )
-    .outerjoin(EntryTable, EntryTable.id == LeafTable.entry_id)
-    .outerjoin(PrivateTable, PrivateTable.entry_id == LeafTable.entry_id)
-    .where(LeafTable.position >= sa.bindparam("start"))
-    .order_by(LeafTable.position)
+    .select_from(LEAVES)
+    .outerjoin(ENTRIES, ENTRIES.c.id == LEAVES.c.entry_id)
+    .outerjoin(PRIVATES, PRIVATES.c.entry_id == LEAVES.c.entry_id)
+    .where(LEAVES.c.position >= sa.bindparam("start"))
+    .order_by(LEAVES.c.position)
     .limit(CHUNK)
 )
 
 
-def verify_tables(database: Database, key: NoteKey, *, seen: Sequence[str] = ()) -> Verification:
-    """Recompute every leaf, the tree, every checkpoint and every commitment still held, and compare."""
+def verify_tables(
+    database: Database,
+    key: NoteKey,
+    *,
+    seen: Sequence[str] = (),
+    agreements: Sequence[Agreement] = (),
+    extras: Sequence[Extra] = (),
+    on_progress: Progress | None = None,
+) -> Verification:
+    """Recompute every leaf, the tree, every checkpoint and every commitment still held, and compare; then what the tables of
+    other rooms say against it."""
     with database.read() as session:
         if database.dialect == "postgresql":
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        check = TablesCheck(session, key)
-        return check.run(seen)
+        check = TablesCheck(session, key, on_progress)
+        return check.run(seen, agreements, extras)
 
 
 class TablesCheck:
     """One verification of the tables that a session sees."""
 
-    def __init__(self, session: Session, key: NoteKey) -> None:
+    def __init__(self, session: Session, key: NoteKey, on_progress: Progress | None = None) -> None:
         self._session = session
-        self._check = LedgerCheck(key)
+        self._check = LedgerCheck(key, _succession(session))
+        self._on_progress = on_progress
         self._pairs: list[StoredPair] = []
         self._nodes_wrong: list[tuple[int, int]] = []
         self._present = 0
 
-    def run(self, seen: Sequence[str]) -> Verification:
+    def run(
+        self, seen: Sequence[str], agreements: Sequence[Agreement] = (), extras: Sequence[Extra] = ()
+    ) -> Verification:
         heads = self._read_seen(seen)
         self._stream(heads)
         self._name_broken()
         unsettled = self._check_unsettled()
         self._check_leftovers()
+        for one in disagreements(self._session, agreements, extras):
+            self._check.add(one.problem, entry_id=one.entry_id)
         return self._check.finish(unsettled=unsettled)
 
     def _read_seen(self, seen: Sequence[str]) -> list[tuple[int, str]]:
         """Checkpoints kept elsewhere, by size."""
         heads = []
         for note in seen:
-            head = self._check.open_checkpoint(note)
+            head = self._check.open_checkpoint(note, elsewhere=True)
             if head is None:
                 self._check.add("A checkpoint that was kept elsewhere is not signed by this ledger's key.")
-            else:
+            elif not self._check.is_given_up(head):
                 heads.append((head.size, note))
         return sorted(heads)
 
     def _stream(self, seen: list[tuple[int, str]]) -> None:
         due = self._checkpoints_between(-1, 0)
         self._compare(0, due, seen)
-        while rows := self._session.execute(CHUNK_OF_LEAVES, {"start": self._check.next_position}).all():
+        total = leaf_count(self._session) if self._on_progress else 0
+        connection = self._session.connection()
+        while rows := connection.execute(CHUNK_OF_LEAVES, {"start": self._check.next_position}).all():
             before = self._check.next_position
             due = self._checkpoints_between(before, rows[-1].position + 1)
             nodes = self._take_rows(rows, due, seen)
             self._compare_nodes(nodes, before, self._check.next_position)
+            if self._on_progress:
+                self._on_progress(self._check.next_position, total)
         for row in self._session.execute(
             sa.select(CheckpointTable.size, CheckpointTable.root, CheckpointTable.note).where(
                 CheckpointTable.size > self._check.next_position
@@ -95,7 +124,7 @@ class TablesCheck:
         ):
             self._check.take_checkpoint(row.size, row.root, row.note)
         for size, note in seen:
-            if size > self._check.next_position and (head := self._check.open_checkpoint(note)):
+            if size > self._check.next_position and (head := self._check.open_checkpoint(note, elsewhere=True)):
                 self._check.compare_head(head)
 
     def _checkpoints_between(self, above: int, up_to: int) -> dict[int, CheckpointRow]:
@@ -109,36 +138,46 @@ class TablesCheck:
             row = due[size]
             self._check.take_checkpoint(row.size, row.root, row.note)
         for known, note in seen:
-            if known == size and (head := self._check.open_checkpoint(note)):
+            if known == size and (head := self._check.open_checkpoint(note, elsewhere=True)):
                 self._check.compare_head(head)
 
-    def _take_rows(self, rows: Sequence[Row], due: dict[int, CheckpointRow], seen: list[tuple[int, str]]) -> list[Node]:
-        check, nodes = self._check, []
+    def _take_rows(
+        self, rows: Sequence[Row], due: dict[int, CheckpointRow], seen: list[tuple[int, str]]
+    ) -> list[Completed]:
+        check, nodes = self._check, list[Completed]()
         compared = {*due, *(size for size, _ in seen)}
         for position, entry_id, leaf, found, at, kind, actor, refs, commitment, salt, private in rows:
-            row = None
             if found is not None:
                 self._present += 1
-                row = EntryRow(id=found, at=at, kind=kind, actor=actor, refs=refs, commitment=commitment)
-            nodes += check.take_leaf(position, entry_id, leaf, row)
-            if salt is not None and row is not None:
-                check.check_private(position, entry_id, commitment, salt, private)
+                content = canonical_columns(found, at, kind, actor, refs, commitment)
+                if entry_id != found or not check.take_whole(position, leaf, content, nodes):
+                    row = EntryRow(id=found, at=at, kind=kind, actor=actor, refs=refs, commitment=commitment)
+                    nodes += [
+                        (node.level, node.index, node.hash) for node in check.take_leaf(position, entry_id, leaf, row)
+                    ]
+                if salt is not None and digest(salt, private.encode(), "sha256").hex() != commitment:
+                    check.check_private(position, entry_id, commitment, salt, private)
+            else:
+                nodes += [
+                    (node.level, node.index, node.hash) for node in check.take_leaf(position, entry_id, leaf, None)
+                ]
             if position + 1 in compared:
                 self._compare(position + 1, due, seen)
         return nodes
 
-    def _compare_nodes(self, computed: list[Node], start: int, end: int) -> None:
+    def _compare_nodes(self, computed: list[Completed], start: int, end: int) -> None:
         """The nodes that the leaves from `start` to `end` complete, against those that are stored."""
         if not computed:
             return
-        stored = {(level, index): value for level, index, value in self._session.execute(_nodes_between(start, end))}
-        for node in computed:
-            value = stored.get((node.level, node.index))
-            if value == node.hash or len(self._nodes_wrong) >= MOST_PAIRS:
+        found = self._session.connection().execute(_nodes_between(start, end))
+        stored = {(level, index): value for level, index, value in found}
+        for level, index, hashed in computed:
+            value = stored.get((level, index))
+            if value == hashed or len(self._nodes_wrong) >= MOST_PAIRS:
                 continue
-            self._nodes_wrong.append((node.level, node.index))
-            if node.level == 1 and value is not None:
-                self._pairs.append(StoredPair(index=node.index, hash=value))
+            self._nodes_wrong.append((level, index))
+            if level == 1 and value is not None:
+                self._pairs.append(StoredPair(index=index, hash=value))
 
     def _name_broken(self) -> None:
         """Where the tree is not the one that was signed, say which entries; where it is, wrong nodes are only that."""
@@ -203,11 +242,26 @@ class TablesCheck:
         return self._session.execute(sa.select(sa.func.count()).select_from(wanted.subquery())).scalar_one()
 
 
+def _succession(session: Session) -> Succession:
+    """What the entries say of keys and rollbacks; they are read before all others, and again with them."""
+    table = EntryTable.__table__
+    wanted = (
+        sa.select(LeafTable.position, *table.columns)
+        .join(LeafTable, LeafTable.entry_id == EntryTable.id)
+        .where(EntryTable.kind.in_(KINDS))
+        .order_by(LeafTable.position)
+    )
+    rows = session.execute(wanted)
+    return read_succession(
+        (row.position, EntryRow(**{column.name: getattr(row, column.name) for column in table.columns})) for row in rows
+    )
+
+
 def _nodes_between(start: int, end: int) -> sa.Executable:
     """Level by level, so that each part is a range of the primary key."""
     parts = [
-        sa.select(NodeTable.level, NodeTable.idx, NodeTable.hash).where(
-            NodeTable.level == level, NodeTable.idx >= start >> level, NodeTable.idx < end >> level
+        sa.select(NODES.c.level, NODES.c.idx, NODES.c.hash).where(
+            NODES.c.level == level, NODES.c.idx >= start >> level, NODES.c.idx < end >> level
         )
         for level in range(1, end.bit_length())
         if start >> level < end >> level

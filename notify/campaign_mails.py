@@ -20,7 +20,8 @@ from core.personal import Personal
 from core.words import full_day, long_day
 from notify.campaign_tables import CampaignRow, Stage
 from notify.campaign_words import words_in
-from notify.mail import TextRenderer, make_message_id
+from notify.mail_headers import clean_line, make_message_id
+from notify.mail_writing import MailWriter, OwnWords, TextRenderer
 from notify.transport import Envelope
 from policies.clause_differences import ClauseChange, compare_clauses
 from policies.clauses import RetentionClause, Right, RightClause
@@ -84,10 +85,22 @@ class _When:
 
 
 class Letters:
-    """Writes the mails of versions. `sender` is a mailbox as RFC 5322 writes it; `base_url` is where links lead."""
+    """Writes the mails of versions. `sender` is a mailbox as RFC 5322 writes it; `base_url` is where links lead; `mark`
+    names this installation in `X-Kept`."""
 
-    def __init__(self, renderer: TextRenderer, policies: Policies, *, sender: str, base_url: str, clock: Clock) -> None:
-        self._renderer = renderer
+    def __init__(
+        self,
+        renderer: TextRenderer,
+        policies: Policies,
+        *,
+        sender: str,
+        base_url: str,
+        clock: Clock,
+        words: Callable[[str, str], OwnWords] | None = None,
+        mark: str = "",
+    ) -> None:
+        self._mark = mark
+        self._writer = MailWriter(renderer, words)
         self._policies = policies
         self._sender = sender
         self._base_url = base_url
@@ -192,18 +205,20 @@ class Letters:
             **variables,
         }  # fmt: skip
         language = document.language
-        text = self._renderer.text(f"email/{folder}/body.txt", language=language, greeting=_GREETING, **known)
-        html = self._renderer.text(f"email/{folder}/body.html", language=language, greeting=_GREETING_HTML, **known)
-        subject = self._renderer.text(f"email/{folder}/subject.txt", language=language, **known)
+        html_variables = {"greeting": _GREETING_HTML}
+        given = {**known, "greeting": _GREETING}
+        written = self._writer.write(folder, language, given, html_variables=html_variables)
         message = EmailMessage(policy=policy.SMTP)
         message["From"] = self._sender
         message["To"] = _TO
-        message["Subject"] = " ".join(subject.split())
+        message["Subject"] = clean_line(written.subject)
         message["Date"] = _DATE
         message["Message-ID"] = _ID
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(text, cte="quoted-printable")
-        message.add_alternative(html, subtype="html", cte="quoted-printable")
+        if self._mark:
+            message["X-Kept"] = self._mark
+        message.set_content(written.text, cte="quoted-printable")
+        message.add_alternative(written.html, subtype="html", cte="quoted-printable")
         message["Content-Language"] = language  # before, it would have become the first part's
         return Letter(message, sender=self._sender, hello=words["hello"], clock=self._clock)
 

@@ -16,7 +16,7 @@ from core.personal import Personal
 from ledger.tables import table_of
 from notify.audience import Person
 from notify.campaign_tables import CampaignPersonRow, PersonState
-from notify.mail import mailable
+from notify.mail_headers import mailable
 from notify.transport import MailRefused
 
 DIGITS: Final = 24  # 96 bits, as every id here has
@@ -41,12 +41,14 @@ class Claimed:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one claimed row. `state` WAITING: it goes back; with `put_off` it waits longer each time."""
+    """What became of one claimed row. `state` WAITING: it goes back; with `put_off` it waits longer each time, with `until`
+    for its place in the line."""
 
     row: Claimed
     state: PersonState
     reason: str = ""
     put_off: bool = False
+    until: datetime | None = None
 
 
 class People:
@@ -138,6 +140,9 @@ class People:
         for one in outcomes:
             if one.put_off:
                 self._put_off(session, one, now)
+            elif one.until is not None:
+                back = {"state": PersonState.WAITING.value, "due_at": one.until, "at": now}
+                session.execute(sa.update(_TABLE).where(_TABLE.c.id == one.row.id).values(back))
             else:
                 alike.setdefault((one.state, one.reason), []).append(one)
         for (state, reason), ones in alike.items():

@@ -32,6 +32,7 @@ from notify.campaign_tables import CampaignPersonRow, CampaignRow, CampaignState
 from notify.campaign_views import TO_TELL, CampaignView, count_states, read_ways
 from notify.campaigns import Campaigns, own_address
 from notify.declining import Declining
+from notify.mail_rates import DomainRates
 from notify.transport import Envelope, Transport
 from policies.clauses import NoticeChannel
 from policies.documents import Document
@@ -91,8 +92,9 @@ class CampaignRuns:
         key: bytes,
         per_minute: int | None,
         declining: Declining | None = None,
+        rates: DomainRates | None = None,
     ) -> None:
-        self._declining = declining
+        self._declining, self._rates = declining, rates
         self._database = database
         self._clock = clock
         self._campaigns = campaigns
@@ -100,8 +102,7 @@ class CampaignRuns:
         self._audience = audience
         self._letters = letters
         self._transport = transport
-        self._hold = hold
-        self._key = key
+        self._hold, self._key = hold, key
         self._pace = Pace(per_minute)
         self._refusals: dict[str, Refusals] = {}
         self._turns = 0
@@ -277,10 +278,9 @@ class CampaignRuns:
 
         sender = Sender(
             database=self._database, clock=self._clock, campaigns=self._campaigns, transport=self._transport,
-            held=work.held, campaign_id=work.id, people=work.people, pace=self._pace,
-            refusals=self._refusals.setdefault(work.id, Refusals()), make_envelope=make_envelope,
+            held=work.held, campaign_id=work.id, people=work.people, pace=self._pace, rates=self._rates,
+            refusals=self._refusals.setdefault(work.id, Refusals()), make_envelope=make_envelope, find_declined=find_declined,
             on_progress=lambda: work.on_progress("people told", total - left + sender.handed_over, total),
-            find_declined=find_declined,
         )  # fmt: skip
         sender.send(work.until)
         if sender.handed_over:

@@ -21,6 +21,8 @@ from core.errors import KeptError, Unreachable
 from notify.campaign_rows import Claimed, Outcome, People
 from notify.campaign_tables import CampaignPersonRow, CampaignRow, CampaignState, PersonState
 from notify.campaigns import Campaigns
+from notify.mail_headers import domain_of
+from notify.mail_rates import DomainRates
 from notify.transport import Envelope, HandoverUncertain, MailRefused, MailSession, PutOff, Transport
 
 FILES_AT_ONCE: Final = 500
@@ -90,6 +92,7 @@ class Sender:
     make_envelope: MakeEnvelope
     on_progress: OnProgress
     find_declined: FindDeclined
+    rates: DomainRates | None = None
     handed_over: int = 0
 
     def send(self, until: float) -> None:
@@ -148,6 +151,9 @@ class Sender:
         outcomes: list[Outcome] = []
         trouble: KeptError | None = None
         for one in claimed:
+            if (until := self._find_place(one)) is not None:
+                outcomes.append(Outcome(row=one, state=PersonState.WAITING, until=until))
+                continue
             self.pace.spend()
             try:
                 out.send(self.make_envelope(one))
@@ -175,6 +181,13 @@ class Sender:
             trouble, outcomes = error, []
         outcomes += [Outcome(row=one, state=PersonState.WAITING) for one in claimed[len(outcomes) :]]
         return outcomes, trouble
+
+    def _find_place(self, one: Claimed) -> datetime | None:
+        """When their domain may get another mail; None: now."""
+        if self.rates is None:
+            return None
+        name = f"{self.campaign_id}:{one.id}"
+        return self.rates.place(domain_of(one.email.reveal()), name, now=self.clock.now())
 
     def _count_refusal(self, outcome: Outcome) -> None:
         if outcome.state is PersonState.BOUNCED:

@@ -20,7 +20,7 @@ from core.outbox import post
 from ledger.log import Ledger
 from notify.campaign_tables import CampaignPersonRow, CampaignRow, CampaignState, PersonState, Stage
 from notify.campaign_views import CampaignView, count_states, view_campaign
-from notify.mail import mailable
+from notify.mail_headers import mailable
 from notify.transport import MailRefused
 from policies.clauses import NoticeChannel
 from policies.notices import Notice

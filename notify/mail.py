@@ -1,34 +1,43 @@
-"""Mail out: queued in the work's own transaction, rendered from `templates/email/<event>/`, handed over by the outbox."""
+"""Mail out: queued in the work's own transaction, written from `templates/email/<event>/`, handed over by the outbox."""
+
+from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import datetime
-from email import policy
-from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import structlog
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.orm import Session
 
-from core.canonical import keyed_digest
 from core.catalogue import short_code
 from core.clock import Clock
 from core.database import Database
 from core.errors import BadInput
 from core.outbox import Event, post
 from core.personal import Personal
+from core.reply_addresses import ReplyAddresses
 from core.settings import MailSettings
 from notify.declining import Declining
-from notify.mail_natures import declined_by
-from notify.tables import MailState, SentMailRow
-from notify.transport import MailRefused, Transport, open_transport
+from notify.delivering import Deliveries
+from notify.lost_mails import OnLost, nobody_asks
+from notify.mail_headers import MAIL_POLICY, clean_line, clean_references, mailable
+from notify.mail_headers import make_message_id as make_message_id
+from notify.mail_natures import Nature, nature_of
+from notify.mail_pool import Pool
+from notify.mail_rates import DomainRates
+from notify.mail_rows import MailRows, new_row
+from notify.mail_writing import MailWriter, OwnWords
+from notify.mail_writing import TextRenderer as TextRenderer
+from notify.transport import Envelope, Transport, open_transport
+from policies.documents import Document
 
-log = structlog.get_logger()
 MAIL: Final = "mail"
+HEAD_START: Final = timedelta(hours=1)
 _EVENT_NAME: Final = re.compile(r"[a-z][a-z_]*")
 # What an operator decided and worded is a person's mail; everything else tells robots not to answer (RFC 3834).
 WRITTEN_BY_PEOPLE: Final = frozenset(
@@ -44,38 +53,40 @@ WRITTEN_BY_PEOPLE: Final = frozenset(
 )
 
 
-class WholeHeader(UnstructuredHeader):
-    """A header that is never broken: the library would encode a long link as words, and mail programs then read none."""
-
-    def fold(self, *, policy: policy.Policy) -> str:
-        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]
-
-
-_HEADERS: Final = HeaderRegistry()
-_HEADERS.map_to_type("list-unsubscribe", WholeHeader)  # type: ignore[arg-type]  # the registry mixes its base in
-_POLICY: Final = policy.SMTP.clone(header_factory=_HEADERS)
-
-
-class TextRenderer(Protocol):
-    """Renders one template under `templates/`."""
-
-    def text(self, template: str, **variables: Any) -> str: ...
-
-
 def queue_mail(
-    session: Session, *, event: str, to: str, variables: Mapping[str, Any], now: datetime, language: str = "en"
+    session: Session,
+    *,
+    event: str,
+    to: str,
+    variables: Mapping[str, Any],
+    now: datetime,
+    language: str = "en",
+    reply_ref: str | None = None,
+    in_reply_to: Sequence[str] = (),
+    purpose: str = "",
 ) -> str:
-    """Put a mail into the outbox in the caller's transaction. `variables` are JSON values; returns the outbox id."""
+    """Put a mail into the outbox in the caller's transaction. `variables` are JSON values; returns the outbox id.
+
+    `reply_ref`: the ticket or thread that an answer to it belongs to; `in_reply_to`: the Message-IDs that it answers, the
+    latest last; `purpose`: the clause that it goes out under, where that is another than its event's.
+    """
     payload = {"event": event, "to": to, "language": language, "vars": dict(variables)}
-    return post(session, MAIL, payload, now=now)
+    more = {"reply_ref": reply_ref, "in_reply_to": list(in_reply_to), "purpose": purpose}
+    payload |= {name: value for name, value in more.items() if value}
+    # What somebody waits for in front of a screen does not stand in line behind ten thousand others.
+    due = now - HEAD_START if nature_of(event) is Nature.CODE else now
+    mail_id = post(session, MAIL, payload, now=now, due=due)
+    session.add(new_row(mail_id, payload, queued_at=now))
+    return mail_id
 
 
 class Mailer:
-    """Renders and sends mails. `deliver` is the outbox's handler for the kind `mail`.
+    """Writes mails and hands them over. `deliver` is the outbox's handler for the kind `mail`; see Deliveries for its states.
 
-    A mail has one row, written before it is handed over: a repeat after a crash carries the same Message-ID, and one
-    that is known to be handed over is not sent again. `key` hashes addresses for that row. `declining`: asked before
-    every mail that is not essential; without it none of those goes out.
+    `key` hashes addresses. `declining`: asked before every mail that is not essential; without it none of those goes out.
+    `replies`: makes the address that an answer to a thread comes back to. `mark`: names this installation in `X-Kept`.
+    `in_force`: the policy that names purposes beside Kept's own. `words`: what an installation says in its own words.
+    `on_lost`: who hears of a mail of theirs that never left.
     """
 
     def __init__(
@@ -88,40 +99,80 @@ class Mailer:
         database: Database,
         key: bytes,
         declining: Declining | None = None,
+        replies: ReplyAddresses | None = None,
+        mark: str = "",
+        in_force: Callable[[Session], Document | None] = lambda _session: None,
+        words: Callable[[str, str], OwnWords] | None = None,
+        rates: DomainRates | None = None,
+        on_lost: OnLost = nobody_asks,
     ) -> None:
         self._declining = declining
-        self._sender = settings.sender
-        self._renderer = renderer
+        self._settings = settings
+        self._writer = MailWriter(renderer, words)
         self._clock = clock
-        self._database = database
-        self._key = key
+        self._replies = replies if settings.signed_replies else None
+        self._mark = mark
         self._transport: Transport = open_transport(settings, var)
+        self._pool = Pool(self._transport)
+        self._deliveries = Deliveries(
+            rows=MailRows(database, clock, key, on_lost),
+            database=database,
+            clock=clock,
+            sender=parseaddr(settings.sender)[1],
+            pool=self._pool,
+            repeatable=self._transport.repeatable,
+            rates=(rates or DomainRates(settings.per_domain)) if settings.smtp else None,
+            give_up=settings.give_up,
+            make_envelope=self.make_envelope,
+            declining=declining,
+            in_force=in_force,
+        )
 
     def render(
-        self, event: str, language: str, *, to: str, event_id: str, variables: Mapping[str, Any]
+        self,
+        event: str,
+        language: str,
+        *,
+        to: str,
+        event_id: str,
+        variables: Mapping[str, Any],
+        reply_ref: str | None = None,
+        in_reply_to: Sequence[str] = (),
     ) -> EmailMessage:
-        """The message of an event: plain text and HTML as alternatives, the Message-ID derived from the outbox id.
+        """The message of an event: plain text and HTML as alternatives, the Message-ID derived from the outbox id. It has no
+        attachment: personal data is behind the link to the person's page.
 
         Raises MailRefused for an address that no header can carry.
         """
         if not _EVENT_NAME.fullmatch(event):
             raise BadInput(f"'{event}' is not the name of a mail.", remedy="Mails are the folders of templates/email.")
-        subject = self._renderer.text(f"email/{event}/subject.txt", language=language, **variables)
-        message = EmailMessage(policy=_POLICY)
-        message["From"] = self._sender
+        written = self._writer.write(event, language, variables)
+        message = EmailMessage(policy=MAIL_POLICY)
+        message["From"] = self._settings.sender
         message["To"] = Address(addr_spec=mailable(to))
-        message["Subject"] = " ".join(subject.split())
+        message["Subject"] = clean_line(written.subject)
         message["Date"] = format_datetime(self._clock.now())
-        message["Message-ID"] = self._message_id(event_id)
-        for name, value in self._decline_headers(event, to).items():
+        message["Message-ID"] = make_message_id(event_id, self._settings.sender)
+        for name, value in self._further_headers(event, to, reply_ref, in_reply_to).items():
             message[name] = value
-        if event not in WRITTEN_BY_PEOPLE:
-            message["Auto-Submitted"] = "auto-generated"
-        message.set_content(self._renderer.text(f"email/{event}/body.txt", language=language, **variables))
-        html = self._renderer.text(f"email/{event}/body.html", language=language, **variables)
-        message.add_alternative(html, subtype="html")
+        message.set_content(written.text)
+        message.add_alternative(written.html, subtype="html")
         message["Content-Language"] = short_code(language)  # before, it would have become the first part's
         return message
+
+    def make_envelope(self, event: Event) -> Envelope:
+        """The finished message of an outbox event. Raises MailRefused."""
+        payload = event.payload
+        message = self.render(
+            payload["event"],
+            payload["language"],
+            to=payload["to"],
+            event_id=event.id,
+            variables=payload["vars"],
+            reply_ref=payload.get("reply_ref"),
+            in_reply_to=payload.get("in_reply_to", ()),
+        )
+        return self._envelope(message, payload["to"])
 
     @property
     def destination(self) -> str:
@@ -129,83 +180,46 @@ class Mailer:
         return self._transport.destination
 
     def check(self) -> None:
-        """Raise Unreachable unless mail could be handed over now."""
+        """Raise Unreachable unless mail could be handed over now, and ConfigurationError for a key that cannot sign."""
         self._transport.ping()
 
     def send(self, message: EmailMessage) -> None:
-        """Hand one message over. Raises Unreachable when it is to be tried again, MailRefused when never."""
-        self._transport.send(message)
+        """Hand one message over, outside the queue. Raises what a MailSession raises."""
+        with self._pool.session() as out:
+            out.send(self._envelope(message, str(message["To"])))
+            out.flush()
 
     def deliver(self, event: Event) -> None:
-        """Send the mail of an outbox event; of one that was handed over already, nothing."""
-        payload = event.payload
-        if not self._open_row(event):
-            return
-        if self._is_declined(payload["event"], Personal(payload["to"])):
-            self._settle(event, MailState.DECLINED)
-            return
-        state = MailState.SENT
-        try:
-            self.send(
-                self.render(
-                    payload["event"],
-                    payload["language"],
-                    to=payload["to"],
-                    event_id=event.id,
-                    variables=payload["vars"],
-                )
-            )
-        except MailRefused as refusal:
-            state = MailState.REFUSED
-            log.warning("mail.refused", event_id=event.id, mail=payload["event"], trouble=str(refusal))
-        self._settle(event, state)
+        """Hand the mail of an outbox event over; of one that left already, nothing. Raises TryAgain."""
+        self._deliveries.deliver(event)
 
-    def _settle(self, event: Event, state: MailState) -> None:
-        with self._database.begin() as session:
-            row = session.get_one(SentMailRow, event.id)
-            row.state, row.at = state.value, self._clock.now()
+    @property
+    def rests_until(self) -> datetime | None:
+        """Until when the server is left alone, since it was not reached; None: it answers."""
+        return self._deliveries.rests_until
 
-    def _is_declined(self, event: str, to: Personal) -> bool:
-        if not declined_by(event):
-            return False
-        if self._declining is None:
-            return True
-        with self._database.read() as session:
-            return bool(self._declining.declined(session, event, [to]))
+    def round(self) -> AbstractContextManager[None]:
+        """Connections stay open until the block ends, and mails of the same block share them."""
+        return self._pool.open_round()
 
-    def _decline_headers(self, event: str, to: str) -> Mapping[str, str]:
-        return self._declining.headers(event, Personal(to)) if self._declining else {}
+    def _envelope(self, message: EmailMessage, to: str) -> Envelope:
+        return Envelope(
+            message_id=str(message["Message-ID"]).strip(),
+            sender=parseaddr(self._settings.sender)[1],
+            to=Personal(mailable(to)),
+            content=message.as_bytes(),
+        )
 
-    def _open_row(self, event: Event) -> bool:
-        """Write the row down before the mail goes; False for one that is handed over or refused already."""
-        with self._database.begin() as session:
-            row = session.get(SentMailRow, event.id)
-            if row is None:
-                row = SentMailRow(
-                    id=event.id,
-                    event=event.payload["event"],
-                    to_hash=keyed_digest(self._key, event.payload["to"]),
-                    at=self._clock.now(),
-                    message_id=self._message_id(event.id),
-                    state=MailState.UNCERTAIN.value,
-                )
-                session.add(row)
-            return row.state == MailState.UNCERTAIN.value
-
-    def _message_id(self, event_id: str) -> str:
-        return make_message_id(event_id, self._sender)
-
-
-def make_message_id(name: str, sender: str) -> str:
-    """The Message-ID of what is called `name` here, under the domain of the sender."""
-    domain = parseaddr(sender)[1].rpartition("@")[2] or "kept.invalid"
-    return f"<{name}@{domain}>"
-
-
-def mailable(address: str) -> str:
-    """An address as a header can carry it, its domain in ASCII. Raises MailRefused, without the address."""
-    try:
-        checked = validate_email(address, check_deliverability=False, test_environment=True, allow_smtputf8=False)
-    except EmailNotValidError:
-        raise MailRefused("The recipient's address cannot be written into a mail.") from None
-    return checked.ascii_email or checked.normalized
+    def _further_headers(
+        self, event: str, to: str, reply_ref: str | None, in_reply_to: Sequence[str]
+    ) -> Mapping[str, str]:
+        headers = dict(self._declining.headers(event, Personal(to))) if self._declining else {}
+        if reply_ref and self._replies:
+            headers["Reply-To"] = self._replies.make(reply_ref)
+        if answered := clean_references(in_reply_to):
+            headers |= {"In-Reply-To": answered[-1], "References": " ".join(answered)}
+        if event not in WRITTEN_BY_PEOPLE:
+            headers["Auto-Submitted"] = "auto-generated"
+        if self._mark:
+            headers["X-Kept"] = self._mark
+        return headers

@@ -36,9 +36,11 @@ NATURES: Final[Mapping[str, Nature]] = MappingProxyType(
         "asker_received": Nature.ANSWER,
         "asker_refused": Nature.ANSWER,
         "complaint_answered": Nature.ANSWER,
+        "complaint_received": Nature.ANSWER,
         "correction_done": Nature.ANSWER,
         "deletion_cooling": Nature.ANSWER,
         "deletion_done": Nature.ANSWER,
+        "mail_received": Nature.ANSWER,
         "message_from_us": Nature.ANSWER,
         "nothing_found": Nature.ANSWER,
         "package_ready": Nature.ANSWER,
@@ -54,8 +56,10 @@ NATURES: Final[Mapping[str, Nature]] = MappingProxyType(
         "policy_withdrawn": Nature.NOTICE,
         "alarm_over": Nature.WORK,
         "alarm_raised": Nature.WORK,
+        "attestation_due": Nature.WORK,
         "customer_request": Nature.WORK,
         "hold_review": Nature.WORK,
+        "ledger_checkpoint": Nature.WORK,
         "request_due": Nature.WORK,
         "request_gave_up": Nature.WORK,
         "sweep_waiting": Nature.WORK,
@@ -79,3 +83,39 @@ def declined_by(event: str) -> tuple[Purpose, ...]:
     if NATURES.get(event, Nature.ANSWER) in ESSENTIAL:
         return ()
     return DECLINED_BY.get(event, (Purpose.MARKETING, Purpose.ALL_MAIL))
+
+
+# After a crash nobody knows whether a mail left. What a person or a deadline waits for is sent again rather than not at all;
+# the rest waits for somebody to say whether it arrived, since nobody is told twice. Of the natures that are repeated, these
+# are not: a second one would read as a second thing that happened.
+REPEATED: Final = frozenset({Nature.CODE, Nature.ANSWER, Nature.WORK})
+TOLD_ONCE: Final = frozenset(
+    {
+        "alarm_over",
+        "mail_received",
+        "message_from_us",
+        "task_reminded",
+        "task_withdrawn",
+        "telling_reminded",
+        "telling_withdrawn",
+    }
+)
+# A link of theirs lets somebody in, or lets them act, as one of a code does.
+LETS_IN: Final = frozenset(
+    {"asker_received", "deletion_cooling", "task_asked", "task_reminded", "telling_asked", "telling_reminded"}
+)
+
+
+def nature_of(event: str) -> Nature:
+    """The nature of a mail; one that nobody named is taken for an answer."""
+    return NATURES.get(event, Nature.ANSWER)
+
+
+def repeats_by_itself(event: str) -> bool:
+    """Is a mail sent again when nobody knows whether it was handed over?"""
+    return NATURES.get(event) in REPEATED and event not in TOLD_ONCE
+
+
+def keeps_text(event: str) -> bool:
+    """Is its text kept, for a while, once it was handed over? A code or a link that lets somebody in is for one reader."""
+    return NATURES.get(event, Nature.CODE) is not Nature.CODE and event not in LETS_IN

@@ -3,25 +3,26 @@
 import os
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from email.message import EmailMessage
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 from urllib.parse import unquote, urlsplit
 
 from core.errors import ConfigurationError, KeptError, Unreachable
 from core.personal import Personal
-from core.settings import MailSettings
+from core.settings_mail import DkimSettings, MailSettings
+from notify.mail_signing import DkimSigner
 
 TIMEOUT_SECONDS: Final = 20.0
+ANSWER_SECONDS: Final = 120.0
 OUTBOX_FOLDER: Final = "outbox"
 MOST_OPEN: Final = 250
 SYNC_THREADS: Final = 16
 _PORTS: Final = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
-_GO_AHEAD, _TAKEN = 354, 250
+_GO_AHEAD, _TAKEN, _PASSED_ON = 354, 250, 251
 _CLOSING: Final = 421  # the server goes down: nothing is said of the message
 
 
@@ -59,13 +60,13 @@ class MailSession(Protocol):
 
 
 class Transport(Protocol):
-    """Hands messages over. `repeatable`: the same message again is no second one. `send` raises Unreachable when it may
-    work later, MailRefused when it never will."""
+    """Hands messages over. `repeatable`: the same message again is no second one."""
 
-    destination: str
-    repeatable: bool
+    @property
+    def destination(self) -> str: ...
 
-    def send(self, message: EmailMessage) -> None: ...
+    @property
+    def repeatable(self) -> bool: ...
 
     def session(self) -> AbstractContextManager[MailSession]:
         """A way out for many messages. It connects when the first one is sent."""
@@ -76,7 +77,55 @@ class Transport(Protocol):
 
 def open_transport(settings: MailSettings, var: Path) -> Transport:
     """The way out that `mail:` in kept.yaml describes. Nothing is connected yet."""
-    return SmtpTransport(settings.smtp) if settings.smtp else FileTransport(var / OUTBOX_FOLDER)
+    way = SmtpTransport(settings.smtp, ca=settings.ca) if settings.smtp else FileTransport(var / OUTBOX_FOLDER)
+    return SigningTransport(way, settings.dkim) if settings.dkim else way
+
+
+class SigningTransport:
+    """Another way out, with a signature of each key on every mail that leaves by it."""
+
+    def __init__(self, way: Transport, keys: Sequence[DkimSettings]) -> None:
+        self._way = way
+        self._signers = [DkimSigner(one) for one in keys]
+
+    @property
+    def destination(self) -> str:
+        return self._way.destination
+
+    @property
+    def repeatable(self) -> bool:
+        return self._way.repeatable
+
+    @contextmanager
+    def session(self) -> Iterator[MailSession]:
+        with self._way.session() as out:
+            yield _SigningSession(out, self._signers)
+
+    def ping(self) -> None:
+        """Raise ConfigurationError for a key that cannot sign, and what the way out raises."""
+        for signer in self._signers:
+            signer.check()
+        self._way.ping()
+
+
+class _SigningSession:
+    """Signs what it passes on. What cannot be signed is not sent, and waits: without its signature it would be taken for spam."""
+
+    def __init__(self, out: MailSession, signers: Sequence[DkimSigner]) -> None:
+        self._out = out
+        self._signers = signers
+
+    def send(self, envelope: Envelope) -> None:
+        content = envelope.content
+        try:
+            for signer in self._signers:
+                content = signer.sign(content)
+        except ConfigurationError as error:
+            raise Unreachable(error.message, remedy=error.remedy) from error
+        self._out.send(replace(envelope, content=content))
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 class SmtpTransport:
@@ -87,31 +136,17 @@ class SmtpTransport:
 
     repeatable = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, ca: Path | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ConfigurationError(
                 f"mail.smtp starts with '{parts.scheme}'.", remedy="Use smtp://, smtps:// or smtp+starttls://HOST:PORT."
             )
-        self._scheme, self._host = parts.scheme, parts.hostname
+        self._scheme, self._host, self._ca = parts.scheme, parts.hostname, ca
         self._port = parts.port or _PORTS[parts.scheme]
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password or "")
         self.destination = f"{self._scheme}://{self._host}:{self._port}"
-
-    def send(self, message: EmailMessage) -> None:
-        try:
-            with self.connect() as client:
-                client.send_message(message)
-        except smtplib.SMTPRecipientsRefused as error:
-            codes = sorted({code for code, _ in error.recipients.values()})
-            self._refuse(codes)
-        except smtplib.SMTPNotSupportedError as error:
-            raise MailRefused(f"{self.name} does not take this kind of address.") from error
-        except smtplib.SMTPResponseException as error:
-            raise self.unreachable(f"it answered {error.smtp_code}") from None
-        except (OSError, smtplib.SMTPException) as error:
-            raise self.unreachable(type(error).__name__) from None
 
     @contextmanager
     def session(self) -> Iterator[MailSession]:
@@ -141,24 +176,24 @@ class SmtpTransport:
     def connect(self) -> smtplib.SMTP:
         """A connection that may send. Raises OSError and SMTPException."""
         if self._scheme == "smtps":
-            context = ssl.create_default_context()
-            client: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
+            client: smtplib.SMTP = smtplib.SMTP_SSL(
+                self._host, self._port, timeout=TIMEOUT_SECONDS, context=self._trust()
+            )
         else:
             client = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT_SECONDS)
         with ExitStack() as greeting:
             greeting.callback(client.close)
             if self._scheme == "smtp+starttls":
-                client.starttls(context=ssl.create_default_context())
+                client.starttls(context=self._trust())
             if self._user is not None:
                 client.login(self._user, self._password)
             client.ehlo_or_helo_if_needed()
             greeting.pop_all()
         return client
 
-    def _refuse(self, codes: list[int]) -> NoReturn:
-        if codes and all(code >= 500 for code in codes):
-            raise MailRefused(f"{self.name} refused the recipient ({', '.join(map(str, codes))}).") from None
-        raise self.unreachable(f"it put the recipient off ({', '.join(map(str, codes))})") from None
+    def _trust(self) -> ssl.SSLContext:
+        """Who may say that this is the server: the system's authorities, or those of `mail.ca` alone."""
+        return ssl.create_default_context(cafile=str(self._ca) if self._ca else None)
 
 
 class _SmtpSession:
@@ -172,7 +207,7 @@ class _SmtpSession:
         client = self._announce(envelope)
         try:
             code, _ = client.rcpt(envelope.to.reveal())
-            if code != _TAKEN:
+            if code not in (_TAKEN, _PASSED_ON):
                 self._answered(code, "the recipient")
             code, _ = client.docmd("data")
             if code != _GO_AHEAD:
@@ -181,7 +216,7 @@ class _SmtpSession:
             raise self._broken(error) from None
         try:
             client.send(_quoted(envelope.content))
-            code, _ = client.getreply()
+            code = _hear_patiently(client)
         except (OSError, smtplib.SMTPException) as error:
             self.close()
             raise HandoverUncertain(
@@ -237,6 +272,16 @@ class _SmtpSession:
         raise PutOff(f"{self._transport.name} put {what} off ({code}).")
 
 
+def _hear_patiently(client: smtplib.SMTP) -> int:
+    """A server looks a message through before it answers."""
+    if client.sock is not None:
+        client.sock.settimeout(ANSWER_SECONDS)
+    code, _ = client.getreply()
+    if client.sock is not None:
+        client.sock.settimeout(TIMEOUT_SECONDS)
+    return code
+
+
 def _quoted(content: bytes) -> bytes:
     """The message as DATA wants it: no line begins with a single dot, and a dot alone ends it."""
     quoted = content.replace(b"\r\n.", b"\r\n..")
@@ -261,18 +306,6 @@ class FileTransport:
             raise Unreachable(
                 f"{self._folder} cannot be made: {error.strerror}.", remedy="Make room or set mail.smtp."
             ) from error
-
-    def send(self, message: EmailMessage) -> None:
-        with self.session() as files:
-            files.send(
-                Envelope(
-                    message_id=str(message["Message-ID"]).strip(),
-                    sender="",
-                    to=Personal(""),
-                    content=message.as_bytes(),
-                )
-            )
-            files.flush()
 
     @contextmanager
     def session(self) -> Iterator[MailSession]:

@@ -68,3 +68,8 @@ def _read(data: Mapping[str, Any]) -> Authority:
         webform=data.get("webform"),
         language=data.get("complaint-language"),
     )
+
+
+def countries() -> tuple[str, ...]:
+    """The countries that have an authority here, by ISO 3166 codes."""
+    return tuple(sorted({country for one in _all().values() for country in one.countries}))

@@ -58,12 +58,14 @@ _EVENTS: Final = {
     "request_closed": "the request is closed", "consent_ended": "the consent has ended",
     "proof_ended": "the proof has ended", "mail_settled": "the mail has gone, or cannot",
     "operator_left": "the operator has left", "hold_released": "the hold is released",
+    "attestation_over": "the last day that somebody vouched for it",
 }  # fmt: skip
 _NAMED_EVENTS: Final = {
     "account_closed": mark("closing of the account"), "last_use": mark("last use"), "revoked": mark("revocation"),
     "request_closed": mark("end of the request"), "consent_ended": mark("end of the consent"),
     "proof_ended": mark("end of the proof"), "mail_settled": mark("sending of the mail"),
     "operator_left": mark("departure of the operator"), "hold_released": mark("release of the hold"),
+    "attestation_over": mark("end of the attestation"),
 }  # fmt: skip
 _ASKED: Final = {"opt_out": "opting out", "withdraw_consent": "withdrawal of consent",
                  "limit_sensitive": "limiting the use of sensitive data"}  # fmt: skip

@@ -10,6 +10,9 @@ from enum import StrEnum
 from core.words import full_day, plural, span
 from dsr.erasure_looks import BackLine
 from dsr.figures import LateRequest
+from notify.stuck_mails import StuckMails
+from notify.webhook_desk import EndpointLine
+from notify.webhook_tables import DeliveryState
 from promises.silence import Silence
 from promises.states import State, SweepEvidence
 
@@ -18,7 +21,7 @@ class AlarmKind(StrEnum):
     """HALF: the oldest record has used up half of `within`. BROKEN: evidence says the promise is broken. MISSED: a run did
     not begin when it was due. UNREACHED: a store could not say. WAITS: a sweep waits for a person for more than half of
     `within`. SILENT: a job does not run, or only fails. OVERDUE: a request is open on a day after the one it was due. BACK: people
-    who were erased are there again."""
+    who were erased are there again. WEBHOOK: an endpoint takes no events. MAIL: mails were given up, or may not have arrived."""
 
     HALF = "half_used"
     BROKEN = "broken"
@@ -28,6 +31,8 @@ class AlarmKind(StrEnum):
     SILENT = "silent"
     OVERDUE = "overdue"
     BACK = "erased_back"
+    WEBHOOK = "webhook_failing"
+    MAIL = "mail_stuck"
 
 
 # What each is called while it stands, and once it is over.
@@ -40,6 +45,8 @@ TITLES = {
     AlarmKind.SILENT: "The job {about} is silent",
     AlarmKind.OVERDUE: "Request {about} is overdue",
     AlarmKind.BACK: "What request {about} erased is back",
+    AlarmKind.WEBHOOK: "Webhooks to {about} do not arrive",
+    AlarmKind.MAIL: "Mails do not arrive",
 }
 OVER_TITLES = {
     AlarmKind.HALF: "{about}: back inside half of its time",
@@ -50,6 +57,8 @@ OVER_TITLES = {
     AlarmKind.SILENT: "The job {about} runs again",
     AlarmKind.OVERDUE: "Request {about} is no longer overdue",
     AlarmKind.BACK: "What request {about} erased is gone again",
+    AlarmKind.WEBHOOK: "Webhooks to {about} arrive again",
+    AlarmKind.MAIL: "No mail waits for somebody any more",
 }
 TO_DO = {
     AlarmKind.HALF: "Look why the sweep does not take them: a hold, its budget, an error of the last run.",
@@ -60,6 +69,8 @@ TO_DO = {
     AlarmKind.SILENT: "Run `kept doctor`, then look at the log of `kept serve`.",
     AlarmKind.OVERDUE: "Its page in the console says what it waits for.",
     AlarmKind.BACK: "Look at Requests, Erased, then erase it again or say why it stays.",
+    AlarmKind.WEBHOOK: "Look at Webhooks in the console: set the endpoint right, then send again what failed.",
+    AlarmKind.MAIL: "Look at Outbox: try them again, or give them up and reach the person in another way.",
 }
 # What nobody can say of a clause while a store of it cannot be read.
 UNKNOWN_THEN = frozenset({AlarmKind.HALF, AlarmKind.BROKEN})
@@ -130,13 +141,30 @@ def judge_alarms(
     *,
     late: Sequence[LateRequest] = (),
     back: Sequence[BackLine] = (),
+    endpoints: Sequence[EndpointLine] = (),
+    mails: StuckMails | None = None,
 ) -> tuple[Alarm, ...]:
     """Every alarm that stands now. A clause that nobody has ever looked at is red on the board, and no alarm."""
     alarms = [alarm for one in standings for alarm in _of_clause(one, now)]
     alarms += [Alarm(kind=AlarmKind.SILENT, about=one.job, says=one.words(now), since=one.since) for one in silences]
     alarms += [Alarm(kind=AlarmKind.OVERDUE, about=one.ref, says=_late_words(one), since=one.since) for one in late]
     alarms += [Alarm(kind=AlarmKind.BACK, about=one.ref, says=_back_words(one), since=one.found_at) for one in back]
+    alarms += [alarm for one in endpoints for alarm in _of_endpoint(one)]
+    if mails:
+        alarms.append(Alarm(kind=AlarmKind.MAIL, about="outbox", says=_mail_words(mails), since=mails.since))
     return tuple(alarms)
+
+
+def _of_endpoint(one: EndpointLine) -> Iterator[Alarm]:
+    since = one.gone_at or one.failing_since
+    if since is not None:
+        failed = plural(one.counts[DeliveryState.FAILED], "event has", "events have")
+        says = (
+            "It said 410 Gone, so nothing is sent to it."
+            if one.gone_at
+            else f"{failed} failed after three days of tries."
+        )
+        yield Alarm(kind=AlarmKind.WEBHOOK, about=one.name, says=says, since=since)
 
 
 def _of_clause(one: Standing, now: datetime) -> Iterator[Alarm]:
@@ -158,6 +186,12 @@ def _of_clause(one: Standing, now: datetime) -> Iterator[Alarm]:
             f"A sweep has waited for approval for {span(now - one.waits_since)}; the work may take {span(one.within)}."
         )
         yield alarm(AlarmKind.WAITS, words, one.waits_since)
+
+
+def _mail_words(mails: StuckMails) -> str:
+    given_up = f"{plural(mails.given_up, 'mail was', 'mails were')} given up after days of tries."
+    uncertain = f"Of {plural(mails.uncertain, 'mail', 'mails')} nobody knows whether they arrived."
+    return " ".join(words for words, number in ((given_up, mails.given_up), (uncertain, mails.uncertain)) if number)
 
 
 def _late_words(one: LateRequest) -> str:

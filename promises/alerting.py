@@ -16,12 +16,16 @@ from core.clock import Clock
 from core.database import Base, Database
 from core.errors import WaitsForPerson
 from core.ids import new_id
+from core.settings_owners import OwnerSettings
 from core.words import full_day, span
 from dsr.erasure_looks import list_back
 from dsr.figures import list_late
 from notify.mail import queue_mail
+from notify.stuck_mails import read_stuck
+from notify.webhook_desk import list_endpoints
+from notify.webhooks import Webhooks
 from policies.cutoffs import BindingClause
-from policies.versions import Policies
+from policies.versions import Policies, Version
 from promises.alarms import Alarm, AlarmKind, MissedRun, Standing, find_news, judge_alarms
 from promises.evidence import SweepEvidences
 from promises.silence import read_silences
@@ -31,6 +35,10 @@ from retention.views import Due
 from retention.watch import last_scheduled, waiting_since
 
 log = structlog.get_logger()
+# The alarms that are about a clause: its owner hears of them.
+OF_CLAUSES: Final = frozenset(
+    {AlarmKind.HALF, AlarmKind.BROKEN, AlarmKind.MISSED, AlarmKind.UNREACHED, AlarmKind.WAITS}
+)
 KEPT_FOR: Final = timedelta(days=400)
 
 
@@ -47,6 +55,9 @@ class AlarmRow(Base):
     raised_at: Mapped[datetime]
     told_at: Mapped[datetime | None]
     over_at: Mapped[datetime | None]
+
+
+Told = tuple[AlarmRow, dict[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +84,8 @@ class Alarms:
         others: Callable[[], Sequence[Standing]],
         addresses: Sequence[str],
         link: str,
+        webhooks: Webhooks | None = None,
+        owners: OwnerSettings | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -82,6 +95,8 @@ class Alarms:
         self._others = others
         self._addresses = tuple(addresses)
         self._link = link
+        self._webhooks = webhooks
+        self._owners = owners or OwnerSettings()
         self._awake_since: datetime | None = None
 
     def check(self) -> None:
@@ -94,7 +109,9 @@ class Alarms:
             version = self._policies.in_force(session)
             late = list_late(session, now, version.document.controller.timezone if version else "UTC")
             back = list_back(session)
-        standing = judge_alarms(standings, silences, now, late=late, back=back)
+            endpoints = list_endpoints(session, self._webhooks.endpoints) if self._webhooks else ()
+            mails = read_stuck(session, now)
+        standing = judge_alarms(standings, silences, now, late=late, back=back, endpoints=endpoints, mails=mails)
         try:
             with self._database.begin() as session:
                 self._settle(session, standing, now)
@@ -132,35 +149,50 @@ class Alarms:
         session.add_all(fresh)
         session.flush()
         over = [rows[key] for key in news.over]
-        self._tell(session, "alarm_over", [_over_words(row, now) for row in over if row.told_at], now)
+        self._announce(session, fresh, over, now)
+        self._tell(session, "alarm_over", [(row, _over_words(row, now)) for row in over if row.told_at], now)
         for row in over:
             row.over_at, row.open_key = now, None
         # Those raised while nobody was named to hear of them are told once somebody is.
         untold = [row for row in (*rows.values(), *fresh) if row.told_at is None and row.over_at is None]
-        if self._tell(session, "alarm_raised", [_raised_words(row) for row in untold], now):
-            for row in untold:
-                row.told_at = now
+        for row in self._tell(session, "alarm_raised", [(row, _raised_words(row)) for row in untold], now):
+            row.told_at = now
         session.execute(sa.delete(AlarmRow).where(AlarmRow.over_at < now - KEPT_FOR))
         for row in (*fresh, *over):
             log.warning("alarm.over" if row.over_at else "alarm.raised", kind=row.kind, about=row.about)
 
-    def _tell(self, session: Session, event: str, alarms: list[dict[str, str]], now: datetime) -> bool:
-        """Queue one mail to each address about all of them; False where there is nothing to tell or nobody to be told."""
-        if not alarms or not self._addresses:
-            return False
-        version = self._policies.in_force(session)
+    def _announce(self, session: Session, fresh: Sequence[AlarmRow], over: Sequence[AlarmRow], now: datetime) -> None:
+        """To the endpoints: ids and kinds, no words."""
+        if self._webhooks is None:
+            return
+        for rows, ended in ((fresh, False), (over, True)):
+            told = [(row.id, row.kind, row.about) for row in rows]
+            self._webhooks.announce_alarms(session, told, now, over=ended)
+
+    def _tell(self, session: Session, event: str, news: Sequence[Told], now: datetime) -> list[AlarmRow]:
+        """Queue one mail to each address about all that it hears of: those under `alerts:` of everything, who owns a clause
+        of that; gives the alarms that anybody was told."""
+        version = self._policies.in_force(session) if news else None
         controller = version.document.controller if version else None
-        variables: dict[str, Any] = {
-            "controller": {
-                "name": controller.name if controller else "Kept",
-                "email": controller.email if controller else "",
-            },
-            "alarms": alarms,
-            "link": self._link,
-        }
-        for address in self._addresses:
+        by_address: dict[str, list[Told]] = {}
+        for told in news:
+            for address in dict.fromkeys((*self._addresses, *self._owned_by(version, told[0]))):
+                by_address.setdefault(address, []).append(told)
+        for address, heard in by_address.items():
+            variables: dict[str, Any] = {
+                "controller": {
+                    "name": controller.name if controller else "Kept",
+                    "email": controller.email if controller else "",
+                },
+                "alarms": [words for _, words in heard],
+                "link": self._link,
+            }
             queue_mail(session, event=event, to=address, variables=variables, now=now)
-        return True
+        return list({row.id: row for heard in by_address.values() for row, _ in heard}.values())
+
+    def _owned_by(self, version: Version | None, row: AlarmRow) -> tuple[str, ...]:
+        clause = version.document.clause(row.about) if version and row.kind in OF_CLAUSES else None
+        return self._owners.addresses(clause.owner) if clause else ()
 
 
 def read_open_alarms(session: Session) -> tuple[OpenAlarm, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from core.database import Database
 from dsr.erasure_replay import count_back
 from dsr.figures import RightFigures, count_rights
 from dsr.telling_views import count_recipients, figures_of
+from policies.authorities import countries
 from policies.clause_words import describe_clause
 from policies.clauses import (
     Clause,
@@ -30,21 +31,26 @@ from policies.cutoffs import BindingClause
 from policies.versions import Policies, Version
 from promises.alarms import Standing
 from promises.alerting import OpenAlarm, read_open_alarms
+from promises.attestations import Attestations
 from promises.evidence import CheckEvidences, SweepEvidences
 from promises.history import NOTHING_SEEN, History, read_histories
+from promises.judging import judge_other
+from promises.looks import Look, Looks
+from promises.mechanisms import judge_complaint
 from promises.silence import Silence, read_silences
 from promises.states import (
-    NOT_CHECKED,
     Judgement,
     RightEvidence,
     State,
     TellingEvidence,
+    Unseen,
     judge_collects,
     judge_never,
     judge_recipient,
     judge_right,
     judge_sweep,
 )
+from promises.vouching import may_be_vouched, settle
 
 # Tickets that nobody may open: a complaint to the authority goes to the authority.
 OUTSIDE = "authority"
@@ -54,7 +60,8 @@ WORST_FIRST = (State.BROKEN, State.DUE, State.ATTESTED, State.KEPT)
 
 @dataclass(frozen=True, kw_only=True)
 class ClauseState:
-    """One clause: what it promises in a sentence, its state, the proof in words (and as everyone may read it), when that was looked at and how long it holds."""
+    """One clause: what it promises in a sentence, its state, the proof in words (and as everyone may read it), when that was
+    looked at and how long it holds. `may_vouch`: somebody's word counts for it."""
 
     clause_id: str
     kind: str
@@ -68,10 +75,11 @@ class ClauseState:
     promises: tuple[str, ...]
     within: timedelta | None = None
     history: History | None = None
+    may_vouch: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For machines: states and instants as text, lengths in whole seconds; `worst_overdue` of retention clauses only."""
-        rest = {name: value for name, value in vars(self).items() if name not in ("within", "history")}
+        rest = {name: value for name, value in vars(self).items() if name not in ("within", "history", "may_vouch")}
         return {
             **rest,
             "state": self.state.value,
@@ -131,6 +139,8 @@ class Boards:
         evidences: SweepEvidences,
         checks: CheckEvidences,
         *,
+        looks: Looks,
+        attestations: Attestations,
         own: Callable[[], Sequence[BindingClause]] = tuple,
     ) -> None:
         self._database = database
@@ -138,6 +148,8 @@ class Boards:
         self._policies = policies
         self._evidences = evidences
         self._checks = checks
+        self._looks = looks
+        self._attestations = attestations
         self._own = own
 
     def read(self) -> Board:
@@ -150,10 +162,7 @@ class Boards:
             version = self._policies.in_force(session)
             if version is None:
                 return Board(version=None, at=now, clauses=(), alarms=alarms, silences=silences, own=own)
-            figures = count_rights(session, day_in(now, version.document.controller.timezone))
-            states = tuple(
-                self._state(session, version, clause, figures, histories, now) for clause in version.document.clauses
-            )
+            states = tuple(self._states(session, version, histories, now))
         return Board(version=version.number, at=now, clauses=states, alarms=alarms, silences=silences, own=own)
 
     def others(self) -> list[Standing]:
@@ -164,59 +173,78 @@ class Boards:
             if one.kind != RetentionClause.kind
         ]
 
-    def _state(
-        self,
-        session: Session,
-        version: Version,
-        clause: Clause,
-        figures: dict[Right, RightFigures],
-        histories: Mapping[str, History],
-        now: datetime,
-    ) -> ClauseState:
-        judged = self._judge(session, version, clause, figures, now)
-        return _clause_state(clause, version.document.language, judged, histories, now)
-
     def _own_state(
         self, session: Session, clause: RetentionClause, histories: Mapping[str, History], now: datetime
     ) -> ClauseState:
         return _clause_state(clause, OWN_LANGUAGE, self._judge_sweep(session, clause, now), histories, now)
+
+    def _states(
+        self, session: Session, version: Version, histories: Mapping[str, History], now: datetime
+    ) -> Iterator[ClauseState]:
+        document, zone = version.document, version.document.controller.timezone
+        figures = count_rights(session, day_in(now, zone))
+        look = self._looks.begin(session, version, figures, now)
+        vouched = self._attestations.read_vouched(session, [one for one in document.clauses if may_be_vouched(one)])
+        for clause in document.clauses:
+            machine = self._judge(session, version, clause, figures, look, now)
+            judged = settle(machine, vouched.get(clause.id), now=now, zone=zone)
+            yield _clause_state(clause, document.language, judged, histories, now, vouched=may_be_vouched(clause))
 
     def _judge_sweep(self, session: Session, clause: RetentionClause, now: datetime) -> Judgement:
         allowed: timedelta = clause.within.after_instant(now) - now
         return judge_sweep(self._evidences.read(session, clause.id), allowed_age=allowed, now=now)
 
     def _judge(
-        self, session: Session, version: Version, clause: Clause, figures: dict[Right, RightFigures], now: datetime
-    ) -> Judgement:
+        self,
+        session: Session,
+        version: Version,
+        clause: Clause,
+        figures: Mapping[Right, RightFigures],
+        look: Look,
+        now: datetime,
+    ) -> Judgement | Unseen:
         if isinstance(clause, RetentionClause):
             return self._judge_sweep(session, clause, now)
-        if isinstance(clause, RightClause) and clause.to != OUTSIDE:
-            found = figures.get(clause.right, RightFigures())
-            back = count_back(session) if clause.right is Right.DELETION else 0
-            return judge_right(
-                RightEvidence(
-                    checked_at=now,
-                    open_tickets=found.open,
-                    late_tickets=found.late,
-                    answered=found.answered,
-                    back=back,
-                )
-            )
-        if isinstance(clause, RecipientClause) and clause.role is not Role.AUTHORITY:
-            told = figures_of(count_recipients(session, now), clause.name)
-            return judge_recipient(
-                TellingEvidence(checked_at=now, open=told.open, late=told.late, settled=told.settled)
-            )
+        if isinstance(clause, RightClause):
+            return _judge_right(session, clause, figures, now)
+        if isinstance(clause, RecipientClause):
+            return _judge_recipient(session, clause, now)
         if isinstance(clause, CollectsClause):
             found_in_map = self._checks.of_map(session, clause, version.number)
             return judge_collects(found_in_map, good_for=GOOD_FOR, now=now)
         if isinstance(clause, NeverClause):
             return judge_never(self._checks.of_contents(session, clause), good_for=GOOD_FOR, now=now)
-        return NOT_CHECKED
+        return judge_other(clause, look, now)
+
+
+def _judge_right(
+    session: Session, clause: RightClause, figures: Mapping[Right, RightFigures], now: datetime
+) -> Judgement:
+    if clause.to == OUTSIDE:
+        return judge_complaint(countries(), now)
+    found = figures.get(clause.right, RightFigures())
+    back = count_back(session) if clause.right is Right.DELETION else 0
+    evidence = RightEvidence(
+        checked_at=now, open_tickets=found.open, late_tickets=found.late, answered=found.answered, back=back
+    )
+    return judge_right(evidence)
+
+
+def _judge_recipient(session: Session, clause: RecipientClause, now: datetime) -> Judgement | Unseen:
+    if clause.role is Role.AUTHORITY:
+        return Unseen(why="No machine knows what an authority was told: somebody has to vouch that it was only this.")
+    told = figures_of(count_recipients(session, now), clause.name)
+    return judge_recipient(TellingEvidence(checked_at=now, open=told.open, late=told.late, settled=told.settled))
 
 
 def _clause_state(
-    clause: Clause, language: str, judged: Judgement, histories: Mapping[str, History], now: datetime
+    clause: Clause,
+    language: str,
+    judged: Judgement,
+    histories: Mapping[str, History],
+    now: datetime,
+    *,
+    vouched: bool = False,
 ) -> ClauseState:
     retained = clause if isinstance(clause, RetentionClause) else None
     return ClauseState(
@@ -232,4 +260,5 @@ def _clause_state(
         promises=tuple(clause.promises),
         within=retained.within.after_instant(now) - now if retained else None,
         history=histories.get(clause.id, NOTHING_SEEN) if retained else None,
+        may_vouch=vouched,
     )

@@ -10,16 +10,18 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from checks.comparing import Difference
 from checks.content import ContentEvidence, ContentFinding, ContentScan
+from checks.cookie_check import CookieCheck
 from checks.drift import Drift, DriftEvidence
 from checks.sought import WORDS
 from core.clock import Clock
 from core.database import Base, Database
 from core.errors import WaitsForPerson
 from core.words import plural
-from policies.clauses import CollectsClause, NeverClause
+from policies.clauses import CollectsClause, CookieClause, NeverClause
+from policies.documents import Document
 from policies.own import is_own
 from promises.history import note_look
-from promises.states import MapEvidence, ScanEvidence, SweepEvidence
+from promises.states import CookieEvidence, MapEvidence, ScanEvidence, SweepEvidence
 from retention.sweeps import Sweeps
 from retention.views import ClauseOverdue
 from stores.datamap import DataMap
@@ -144,6 +146,27 @@ class CheckEvidences:
             rows_total=last.rows_total,
             findings=(*said, *describe_findings(last)),
             trouble=last.trouble,
+        )
+
+
+class CookieEvidences:
+    """Reads what the visits of pages found, for the clause that it speaks for. Implements `promises.looks.CookieLooks`."""
+
+    def __init__(self, check: CookieCheck) -> None:
+        self._check = check
+
+    def evidence(self, session: Session, clause: CookieClause, document: Document) -> CookieEvidence | None:
+        """What the last visit says of a clause; None where no page was visited that it speaks of."""
+        found = self._check.of_clause(session, clause, document)
+        if found is None:
+            return None
+        return CookieEvidence(
+            checked_at=found.look.checked_at,
+            pages=found.look.visit.pages,
+            undeclared=found.found,
+            missing=(),
+            how=found.look.visit.how.value,
+            trouble=" ".join(found.look.visit.trouble),
         )
 
 

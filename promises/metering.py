@@ -15,6 +15,7 @@ from core.errors import WaitsForPerson
 from core.heartbeats import Heartbeat, heartbeats
 from core.outbox import OutboxRow
 from dsr.figures import RightFigures, count_rights
+from inbox.tables import InboxMessageRow
 from ledger.log import Ledger
 from plans.plan import TriggerKind
 from plans.tables import PlanRow, StepRow
@@ -57,6 +58,7 @@ class Measures:
     beats: tuple[Heartbeat, ...]
     ledger_waiting: int
     outbox_pending: int
+    inbox_taken: int
 
 
 class Meter:
@@ -95,6 +97,7 @@ class Meter:
                 for one in bindings
             )
             beats = tuple(heartbeats(session))
+            taken = session.execute(sa.select(sa.func.count()).select_from(InboxMessageRow)).scalar_one()
             pending = session.execute(sa.select(sa.func.count()).where(OutboxRow.done_at.is_(None))).scalar_one()
         kinds = [one.alarm.kind for one in board.alarms]
         return Measures(
@@ -105,6 +108,7 @@ class Meter:
             beats=beats,
             ledger_waiting=self._ledger.waiting().count,
             outbox_pending=pending,
+            inbox_taken=taken,
         )
 
     def _binding(self, now: datetime) -> tuple[tuple[BindingClause, ...], dict[str, Due]]:

@@ -17,12 +17,17 @@ from core.words import span
 # The jobs whose silence is an alarm, and how often each runs; a test holds them against the scheduler's own.
 WATCHED: Final[Mapping[str, timedelta]] = {
     "outbox": timedelta(seconds=1),
+    "webhooks": timedelta(seconds=1),
     "ledger": timedelta(seconds=1),
+    "checkpoints": timedelta(minutes=1),
+    "ledger check": timedelta(hours=1),
+    "inbox": timedelta(seconds=1),
     "sweeps": timedelta(minutes=1),
     "promises": timedelta(minutes=5),
     "requests": timedelta(minutes=10),
     "reminders": timedelta(minutes=5),
     "alarms": timedelta(minutes=1),
+    "board": timedelta(minutes=1),
 }
 SCHEDULER: Final = "scheduler"
 SWEEPS: Final = "sweeps"

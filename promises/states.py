@@ -101,12 +101,37 @@ class ScanEvidence:
     trouble: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CookieEvidence:
+    """What the last visit of the pages says of one cookie clause. `how`: `browser`, or `headers` alone. `undeclared`:
+    sentences about what is there and stands in no clause; `missing`: about what is not as the clause says; `trouble`: why
+    pages could not be looked at, "" for nothing."""
+
+    checked_at: datetime
+    pages: int
+    undeclared: tuple[str, ...]
+    missing: tuple[str, ...]
+    how: str
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unseen:
+    """No machine can see, or none has seen, how this clause fares: a person has to vouch for it. `why`: what there is not,
+    and what to do, for operators."""
+
+    why: str
+
+
 MOST_SAID = 3
 # For everyone: what is wrong, without the names of stores and fields.
 _NOT_SEEN = mark("Not all of the data could be looked at, so nobody can say that this is kept.")
 _MAP_DIFFERS = mark("The data hold something that nobody has assigned to a promise yet.")
 _FOUND = mark("A scan found what may not be there.")
+_NOT_VISITED = mark("Not all of the pages could be looked at, so nobody can say that this is kept.")
+_COOKIES_DIFFER = mark("Pages leave something in browsers that this promise does not allow.")
 
+# For a kind of clause that a later version of the policy language brings before the board knows it.
 NOT_CHECKED = Judgement(state=State.BROKEN, proof=mark("Not checked yet: nothing looks at clauses of this kind."))
 
 
@@ -221,6 +246,28 @@ def judge_never(evidence: ScanEvidence | None, *, good_for: timedelta, now: date
         return judged(State.BROKEN, f"No row was looked at, of {count(evidence.rows_total)}.")
     places = plural(evidence.collections, "collection", "collections")
     return judged(State.KEPT, f"No finding in {looked} of {places}.")
+
+
+def judge_cookie(evidence: CookieEvidence | None, *, good_for: timedelta, now: datetime) -> Judgement | Unseen:
+    """Cookies: kept while a visit of the pages finds what the clauses say and nothing else. Without a visit nobody can say."""
+    if evidence is None:
+        return Unseen(why="No page was visited for it: name the pages in kept.yaml, or somebody has to vouch for it.")
+    good_until = evidence.checked_at + good_for
+
+    def judged(state: State, proof: str, public: str = "") -> Judgement:
+        return Judgement(state=state, proof=proof, public=public, checked_at=evidence.checked_at, good_until=good_until)
+
+    if evidence.trouble:
+        return judged(State.BROKEN, evidence.trouble, _NOT_VISITED)
+    against = (*evidence.undeclared, *evidence.missing)
+    if against:
+        return judged(State.BROKEN, _first_of(against), _COOKIES_DIFFER)
+    if now > good_until:
+        return judged(State.BROKEN, f"The last visit was {ago(evidence.checked_at, now)}: too long ago to say.")
+    seen = "with a browser" if evidence.how == "browser" else "by their headers alone, without a browser"
+    return judged(
+        State.KEPT, f"{plural(evidence.pages, 'page', 'pages')} visited {seen}: nothing that no clause names."
+    )
 
 
 def _first_of(sentences: tuple[str, ...]) -> str:

@@ -220,8 +220,9 @@ class Sweeps:
     def _end_quietly(self, draft: Draft, order: Order, lease: HeldLease) -> SweepOutcome:
         """Nothing is over its time: a run that found the promise kept. A store that did not answer makes it a failed one."""
         blocked = draft.sweep.blocked
-        row = self._open(draft, order, lease, RunState.FAILED if blocked else RunState.DONE)
-        state = RunState(row.state)
+        state = RunState.FAILED if blocked else RunState.DONE
+        # Claimed until its end is written down with its entry: a run that was killed in between is done again.
+        row = self._open(draft, order, lease, RunState.CLAIMED, clear=not blocked)
         return self._close(
             row, draft.plan, lease, state=state, rows=0, errors=blocked, sweep=draft.sweep, seen=draft.preview
         )
@@ -263,9 +264,10 @@ class Sweeps:
         return self._close_run(row, plan, result, lease, sweep)
 
     def _open(
-        self, draft: Draft, order: Order, lease: HeldLease, state: RunState, *, store: bool = False
+        self, draft: Draft, order: Order, lease: HeldLease, state: RunState, *, store: bool = False, clear: bool = False
     ) -> SweepRunRow:
-        """Write the run's row, with its plan and approval where it is going to be carried out, in one transaction."""
+        """Write the run's row, with its plan and approval where it is going to be carried out, in one transaction. `clear`:
+        nothing is left for a person to approve."""
         plan, now = draft.plan, self._clock.now()
         with self._database.begin() as session:
             lease.require(session)
@@ -279,7 +281,7 @@ class Sweeps:
                 row.plan_id = plan.id
                 self._plans.add(session, plan, preview=draft.preview)
                 self._approve(session, draft, order, now)
-            if state in (RunState.RUNNING, RunState.DONE):
+            if clear or state is RunState.RUNNING:
                 runs.supersede(session, row.clause, but=row.id, states=[RunState.WAITING])
         return row
 

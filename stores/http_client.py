@@ -21,8 +21,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from core.clock import Clock
 from core.errors import ConfigurationError, KeptError
+from core.http_line import Broken, Line, Raw, Refused
 from stores.contract import NotPermitted, StoreBusy, StoreUnreachable
-from stores.http_connection import Broken, Line, Raw, Refused
 from stores.http_paths import PathMissing, Values, fill_json, fill_pairs, fill_path, read_each, read_path
 from stores.http_recipe import Absent, Auth, Listing, OutOfDate, Paging, Recipe, Request
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from core.clock import Clock
 from core.errors import ConfigurationError
+from core.http_line import Line
 from core.settings import StoreSettings
 from stores.contract import Store
 from stores.files import FilesStore
 from stores.http import HttpStore
 from stores.http_client import HttpClient, Key
-from stores.http_connection import Line
 from stores.http_recipe_file import find_recipe, load_recipe
 from stores.manual import ManualStore
 from stores.redis import RedisStore

@@ -17,6 +17,7 @@ from core.database import Database
 from tests.kept_commands import end_commands
 from tests.schema import make_tables
 from tests.servers import Postgres, SmtpServer, roomy_folder, run_chromium, run_postgres, run_smtp
+from tests.servers_imap import Dovecot, DovecotUser, run_dovecot
 from tests.servers_mariadb import MariaDB, run_mariadb
 from tests.servers_redis import RedisServer, run_redis
 from tests.servers_s3 import S3Server, run_s3
@@ -190,6 +191,19 @@ def smtp_server() -> Iterator[SmtpServer]:
     """An SMTP server that keeps in `mails` what it is sent."""
     with run_smtp() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """One IMAP and LMTP server for the whole run, started when the first test asks for it."""
+    with run_dovecot() as server:
+        yield server
+
+
+@pytest.fixture
+def mail_user(dovecot: Dovecot) -> DovecotUser:
+    """A user of it with an empty mailbox of this test's own."""
+    return dovecot.add_user()
 
 
 @pytest.fixture(scope="session")

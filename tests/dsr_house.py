@@ -68,6 +68,7 @@ class House:
     mailbox: Mailbox
     dispatcher: Dispatcher
     root: Path
+    desk: Desk
 
     def work(self) -> None:
         """What the job loop does: hand on events until none is due."""
@@ -186,6 +187,7 @@ def build_house(
             },
         ),
         root=root,
+        desk=desk,
     )
 
 

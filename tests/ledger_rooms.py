@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -11,6 +13,7 @@ from core.database import Database
 from core.leases import Leases
 from ledger.log import Ledger
 from ledger.tables import INSERT_ONLY
+from ledger.witnessing import WitnessKey
 
 SECRET = b"the installation's secret in tests"
 ORIGIN = "privacy.example.com/kept"
@@ -29,9 +32,18 @@ class StandingClock:
         self.instant += by
 
 
-def make_ledger(database: Database, *, secret: bytes = SECRET, origin: str = ORIGIN) -> Ledger:
-    clock = StandingClock()
-    return Ledger(database, clock, Leases(database, clock), secret=secret, origin=origin)
+def make_ledger(
+    database: Database,
+    *,
+    secret: bytes = SECRET,
+    origin: str = ORIGIN,
+    clock: StandingClock | None = None,
+    head: Path | None = None,
+    witnesses: Sequence[WitnessKey] = (),
+) -> Ledger:
+    clock = clock or StandingClock()
+    leases = Leases(database, clock)
+    return Ledger(database, clock, leases, secret=secret, origin=origin, head=head, witnesses=witnesses)
 
 
 def record(ledger: Ledger, database: Database, count: int, *, ref: str = "step_1", settle: bool = True) -> list[str]:

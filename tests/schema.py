@@ -13,8 +13,8 @@ from core.database import Base, Database
 from core.migrations import upgrade
 
 TABLES = (
-    "core.heartbeats", "core.idempotency", "core.leases", "core.one_time", "core.operators", "core.outbox", "ledger.tables", "policies.tables",
-    "policies.versions", "policies.own", "policies.acceptance_tables", "policies.drafts", "policies.papers", "plans.tables", "plans.task_tables", "plans.holds", "checks.tables", "retention.tables", "retention.sweeps", "promises.evidence", "promises.history", "promises.alerting", "notify.tables", "notify.campaign_tables", "notify.mail", "notify.suppression_tables", "dsr.tables", "dsr.asker_tables", "dsr.answer_tables", "dsr.correction_tables", "dsr.proof_tables", "dsr.rights_tables", "dsr.conversations_tables", "dsr.message_tables", "dsr.redaction_tables", "dsr.erasure_tables", "dsr.ways_in_tables", "dsr.telling_tables",
+    "core.heartbeats", "core.idempotency", "core.leases", "core.one_time", "core.operators", "core.outbox", "ledger.tables", "ledger.keeping_tables", "policies.tables",
+    "policies.versions", "policies.own", "policies.acceptance_tables", "policies.drafts", "policies.papers", "plans.tables", "plans.task_tables", "plans.holds", "checks.tables", "retention.tables", "retention.sweeps", "promises.evidence", "promises.history", "promises.alerting", "promises.attestation_tables", "promises.record_tables", "notify.tables", "notify.campaign_tables", "notify.mail", "notify.suppression_tables", "notify.wording_tables", "notify.webhook_tables", "dsr.tables", "dsr.asker_tables", "dsr.answer_tables", "dsr.correction_tables", "dsr.proof_tables", "dsr.rights_tables", "dsr.conversations_tables", "dsr.message_tables", "dsr.redaction_tables", "dsr.erasure_tables", "dsr.ways_in_tables", "dsr.telling_tables", "inbox.tables", "inbox.letter_tables",
 )  # fmt: skip
 
 

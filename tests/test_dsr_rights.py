@@ -305,7 +305,7 @@ def test_a_complaint_is_answered_with_outcome_reasons_and_authority(house: House
     """Nothing is done to data; the answer cannot go out without saying who is right, or without a reason."""
     ines = operator(house, "ines@kept.example")
     ref = asked(house, "complaint", country="GB")
-    assert house.latest_mail(ANNA, "We have your request")  # receipt is confirmed in its own time
+    assert house.latest_mail(ANNA, "We have your complaint")  # receipt is confirmed in its own time
     view = house.requests.view(ref)
     assert view.clock.acknowledged_on is not None
     for outcome, reasons in (("maybe", REASONS), ("wrong", " ")):
@@ -314,7 +314,7 @@ def test_a_complaint_is_answered_with_outcome_reasons_and_authority(house: House
     parts = {one.name for one in house.requests.answers.read(ref, Kind.COMPLAINT).parts if one.is_needed}
     assert parts == {"outcome", "reasons", "complaint"}
     house.requests.rights.answer_complaint(ref, by=ines, outcome="partly", reasons=REASONS)
-    text = " ".join(house.latest_mail(ANNA, "complaint").text.split())
+    text = " ".join(house.latest_mail(ANNA, "Our answer to your complaint").text.split())
     assert "your complaint is right in part" in text
     assert "Nothing of it was sold." in text
     assert "Information Commissioner" in text

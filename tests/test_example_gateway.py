@@ -104,7 +104,9 @@ def test_the_stores_are_as_large_as_the_counts_say(built: Built) -> None:
 
 def test_the_database_is_one_plain_file_with_the_named_columns(built: Built) -> None:
     """No journal or half-written file is left beside it, no foreign key is declared, columns are the promised ones."""
-    assert sorted(path.name for path in built.root.iterdir()) == ["gateway.db", "kept.yaml", "logs", "policies"]
+    assert sorted(path.name for path in built.root.iterdir()) == [
+        "gateway.db", "kept.yaml", "letter.eml", "logs", "maildir", "policies",
+    ]  # fmt: skip
     assert built.value("PRAGMA journal_mode") == "delete"
     assert built.value("PRAGMA integrity_check") == "ok"
     columns = {table: [row[1] for row in built.database.execute(f"PRAGMA table_info({table})")] for table in TIMES}

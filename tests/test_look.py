@@ -1,4 +1,4 @@
-"""The look: its colours can be read, its templates render, keep the content policy and say the same in both parts of a mail."""
+"""The look: its colours can be read, its templates render and keep the content policy; mails are in test_mail_words."""
 
 import hashlib
 import re
@@ -16,9 +16,8 @@ from markupsafe import Markup
 from pypdf import PdfReader
 
 from core.rendering import prepare_environment
-from dsr.answer_words import MAILS, Kind, compose, parts_of, standard_text
-from notify.campaign_words import words_in
-from policies.clauses import Right
+from dsr.answer_examples import example_blocks
+from notify.mail_examples import MailExamples
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES, STATIC, SAMPLES = ROOT / "templates", ROOT / "static", ROOT / "tests" / "look"
@@ -28,7 +27,6 @@ STATES = ("kept", "due", "broken", "attested", "held")
 GROUNDS = ("page", "surface", "sunken", "hover", "raised")
 DARK, BY_SYSTEM = ':root[data-theme="dark"]', ':root:not([data-theme="light"])'
 SOURCES = sorted(p for p in TEMPLATES.rglob("*") if p.is_file())
-EVENTS = sorted(p.name for p in (TEMPLATES / "email").iterdir() if p.is_dir())
 
 
 # colours
@@ -173,51 +171,6 @@ PAGE: dict[str, Any] = {
     "bars": [{"label": f"day {n}", "value": n % 6, "state": ("late", "soon", "")[min(n, 2)], "tick": "tick" if n % 7 == 0 else ""}
              for n in range(30)],
 }  # fmt: skip
-LONG = (
-    "Our records show that the same request was answered on 2 May 2026, and nothing has changed since; "
-    "a further copy is free after 12 months."
-)
-MAIL: dict[str, Any] = {
-    "controller": CONTROLLER, "ref": "R-1043", "right_words": "send me a copy of my data", "due": "Friday, 19 June 2026",
-    "link": "https://ccr.example/requests/confirm/" + "a1" * 24, "expires": "14 June 2026", "code": "481 207",
-    "items": [{"title": "Request and response logs", "count": 1902}, {"title": "Account", "count": 1}],
-    "kept_back": [{"title": "Invoices", "why": "tax law asks for them (Art. 17(3)(b) GDPR)", "until": "31 December 2036"}],
-    "reason": LONG, "ground": "Article 12(5) GDPR: a request that is clearly excessive may be refused.",
-    "authority": AUTHORITY, "clause": "request-logs", "rows": 412906,
-    "work": "Send a copy of what you hold about one person", "store": "helpdesk", "collection": "letters",
-    "asked_on": "Friday, 5 June 2026", "is_overdue": False,
-    "hold": "hold_01kax2", "added": "Friday, 1 May 2026", "review": "Thursday, 11 June 2026",
-    "words": f"We put your name right.\nIt is Marta now.\n\n{LONG}",
-    "rule": "GDPR Art. 12(3)", "amount": "12.50 EUR", "right": "Deletion", "tries": 24, "changed": "8 June 2026", "until": "18 June 2026", "received": "11 June 2026",
-    "done_on": "12 June 2026", "size": "4.2 MB", "searched": 6, "closing": "", "complaint": "", "in_part": False, "waits": False,
-    "requests": [{"ref": "R-1043", "right": "Access", "due": "Friday, 19 June 2026", "left": "7 days", "state": "Received",
-                  "link": "https://ccr.example/console/requests/R-1043"}], "is_fallback": False,
-}  # fmt: skip
-MAIL |= {
-    "w": words_in("en"), "greeting": "Hello,", "subject": "Our privacy policy changes on 1 July 2026", "preheader": LONG,
-    "title": "Our privacy policy stays as it is", "intro": "one thing changes that you should know of.",
-    "when_label": "It is planned to change on", "when_value": "Wednesday, 1 July 2026", "when_note": "",
-    "changes": [{"title": "Someone new gets data", "more": "", "before": "", "after": LONG, "reaches_back": ""}],
-    "smaller": [], "left_out": 0, "difference_link": "https://ccr.example/privacy/diff/7/8", "can_ask": True,
-    "read_link": "https://ccr.example/privacy", "requests_link": "https://ccr.example/requests/new", "can_refuse": False,
-    "why": LONG, "number": 8, "sent": "11 June 2026",
-    "alarms": [{"title": "request-logs is broken", "says": LONG, "to_do": "The board says what was seen and when."},
-               {"title": "The job sweeps is silent", "says": "It has not run for 12 min.", "to_do": "Run `kept doctor`."}],
-}  # fmt: skip
-MAIL |= {"asker": "Robin Agent", "says": "that you gave permission for it", "customer": "dpo@customer.example",
-         "person": "anna.quill@post.example", "proven": True, "details": ""}  # fmt: skip
-MAIL |= {"recipient": "Letterbox", "what": "deleted", "told": [{"title": "Letterbox", "why": LONG}], "told_note": ""}
-MAIL |= {"effects": ["All of your data is only stored.", LONG], "reasons": LONG, "follows": "", "goes_on": False,
-         "is_restriction": True, "day": "Friday, 19 June 2026"}  # fmt: skip
-MAIL_MORE: dict[str, Any] = {"goes_on": True, "day": "", "follows": LONG, "what": "corrected", "told": [{"title": "Letterbox", "why": LONG}, {"title": "Paywell", "why": "told on 12 June 2026"}], "asked_at": "11 June 2026", "in_part": True, "waits": True, "is_fallback": True, "has_files": True,
-             "details": LONG, "closing": "It stays restricted until we tell you otherwise, and we tell you before that ends.",
-             "refused": [{"title": "Account", "why": LONG}, {"title": "Letters", "why": "others are named in them"}],
-             "requests": MAIL["requests"] * 2, "policy_link": "https://ccr.example/privacy", "smaller": [LONG, LONG], "is_overdue": True,
-             "asked": [{"title": "Letters", "why": "deleted by hand, confirmed to us"}],
-             "left_out": 3, "when_note": "It takes effect 14 days after everyone has been told.", "can_refuse": True,
-             "changes": [{"title": "Data are kept longer", "more": LONG, "before": LONG, "after": "", "reaches_back": LONG}]}  # fmt: skip
-MAIL_LESS: dict[str, Any] = {"is_restriction": False, "effects": [LONG], "what": "lifted", "told": [], "told_note": LONG, "kept_back": [], "items": [], "authority": None, "link": "", "searched": 0, "complaint": LONG, "changes": [], "can_ask": False,
-                             "alarms": [{"title": "request-logs is broken", "says": LONG, "to_do": LONG}]}  # fmt: skip
 LETTER: dict[str, Any] = {
     "controller": CONTROLLER, "ref": "R-1043", "person_name": "Marta Quillfeather", "date": "12 June 2026",
     "title": "What we hold about you", "received": "20 May 2026", "due": "19 June 2026", "authority": AUTHORITY,
@@ -305,72 +258,12 @@ def test_the_rail_says_what_the_ledger_is_and_shows_only_what_it_is_given(ledger
     assert not re.search('class="(search|toasts|pulse)"', layout.render(bare))
 
 
-def sample_of(event: str, more: dict[str, Any]) -> dict[str, Any]:
-    """What a mail takes; the blocks of an answer are made of its standard text, as they are when it goes out."""
-    given = MAIL | more
-    kind = next((one for one, name in MAILS.items() if name == event), None)
-    if kind is None:
-        return given
-    right = {Kind.COPY: Right.ACCESS, Kind.CORRECTED: Right.CORRECTION, Kind.BY_HAND: Right.RESTRICTION,
-             Kind.CARRIED_OUT: Right.WITHDRAW_CONSENT, Kind.COMPLAINT: Right.COMPLAINT, Kind.APPEAL: Right.APPEAL}.get(
-        kind, Right.DELETION
-    )  # fmt: skip
-    text = standard_text(kind, right, "en", places=given["searched"], in_part="refused" in given)
-    facts = {"request": given["right_words"], "day": given["done_on"], "size": given["size"], "rule": given["ground"],
-             "number": str(given["searched"]), "outcome": "our decision stands", "first": "R-1001", "decider": "somebody else"}  # fmt: skip
-    return given | {"blocks": compose(text, parts_of(kind, right, "gdpr"), facts)}
-
-
-@pytest.mark.parametrize("more", [{}, MAIL_MORE, MAIL_LESS], ids=["plain", "all", "least"])
-@pytest.mark.parametrize("event", EVENTS)
-def test_a_mail_says_the_same_in_both_parts_in_the_same_order(event: str, more: dict[str, Any]) -> None:
-    """The subject is one line; each sentence of the text stands in the HTML too, one after the other."""
-    env = make_environment()
-    subject, text, html = (
-        env.get_template(f"email/{event}/{part}").render(sample_of(event, more))
-        for part in ("subject.txt", "body.txt", "body.html")
-    )
-    assert "\n" not in subject.strip()
-    assert 0 < len(subject.strip()) <= 78
-    shown, at = squeeze(BeautifulSoup(html, "html.parser").get_text(" ")), 0
-    for block in re.split(r"\n\n|\n(?=\*  )|\nOur privacy policy:\n", text.replace("\n-- \n", "\n")):
-        found = shown.find(squeeze(block), at)
-        assert found >= 0, f"{block!r} is not in the HTML after {shown[max(0, at - 60) : at]!r}"
-        at = found
-
-
-def squeeze(text: str) -> str:
-    """Words alone: a full stop or colon at the end of a line of text is a line or a cell in HTML."""
-    return " ".join(re.sub(r"[.:,;?*]", " ", text).split())
-
-
-@pytest.mark.parametrize("more", [{}, MAIL_MORE, MAIL_LESS], ids=["plain", "all", "least"])
-@pytest.mark.parametrize("event", EVENTS)
-def test_the_text_of_a_mail_fits_72_columns(event: str, more: dict[str, Any]) -> None:
-    """Only a link may be longer, and it stands alone on its line."""
-    text = make_environment().get_template(f"email/{event}/body.txt").render(sample_of(event, more))
-    assert text.startswith("Hello,") or event in ("sweep_waiting", "alarm_raised", "alarm_over")
-    assert "\n-- \n" in text
-    assert "\n\n\n" not in text
-    assert "&" not in text
-    for line in text.splitlines():
-        assert len(line) <= 72 or re.fullmatch(r"\s*https?://\S+", line), line
-
-
-@pytest.mark.parametrize("event", EVENTS)
-def test_a_mail_loads_nothing_and_names_its_variables(event: str) -> None:
-    """No remote picture or sheet: opening a mail tells nobody. The comment at the top is the contract."""
-    folder = TEMPLATES / "email" / event
-    html = make_environment().get_template(f"email/{event}/body.html").render(sample_of(event, {}))
-    assert not re.search(r"<(img|link|script|iframe)|url\(", html)
-    assert "controller {name, email}" in (folder / "body.txt").read_text(encoding="utf-8").split("#}")[0]
-
-
 def test_what_people_write_is_escaped_in_pages_and_mails() -> None:
     """A reason or a name is text, whatever it looks like."""
     env = make_environment()
     nasty = "<b onclick=x>&'\""
-    html = env.get_template("email/request_refused/body.html").render(sample_of("request_refused", {"reason": nasty}))
+    given = MailExamples(example_blocks)("request_refused", "en") | {"reason": nasty}
+    html = env.get_template("email/request_refused/body.html").render(given)
     assert nasty not in html
     talk = env.from_string("{% import 'macros/talk.html' as t %}{{ t.msg('theirs', n, at, at, tz, n) }}")
     assert nasty not in Markup(talk.render(n=nasty, at=NOW, tz=UTC))

@@ -96,7 +96,7 @@ def test_a_server_that_is_down_loses_nothing(database: Database, tmp_path: Path)
     with capture_logs() as logs:
         assert Dispatcher(database, clock, {"mail": down.deliver}).dispatch() == 0
     assert ANNA not in str(logs)
-    assert read_states(database) == [MailState.UNCERTAIN]
+    assert read_states(database) == [MailState.WAITING]
     clock.at += timedelta(hours=1)
     up = make_mailer(database, clock, tmp_path)
     assert Dispatcher(database, clock, {"mail": up.deliver}).dispatch() == 1

@@ -26,6 +26,7 @@ from core.settings_file import load_settings
 from dsr.attachments import Attachment
 from dsr.package import Packages
 from dsr.tables import ConversationRow, TicketRow
+from inbox.taking import Taking
 from plans.own import STORE, own_map, own_plans
 from policies.acceptance_tables import ConsentRow
 from policies.cutoffs import bounds
@@ -228,6 +229,25 @@ def test_a_life_of_three_years(home: Home, time: Frozen) -> None:
     assert house.ledger.verify().ok
 
 
+def test_a_mail_goes_with_its_request_or_after_it_was_found_to_be_none(home: Home, time: Frozen) -> None:
+    """Each by the event it has; one that is still needed has none. That it was taken stays known, or it would come again."""
+    taking = Taking(home.house.database, SystemClock(), home.house.ledger)
+    for name in ("open", "closed", "none"):
+        assert taking.take(f"Subject: {name}\r\n".encode(), source="box", place=name, arrived_at=START)
+    named = "message_id = (SELECT id FROM inbox_messages WHERE place = '{}')"
+    for column, name in (("request_closed_at", "closed"), ("set_aside_at", "none")):
+        home.run(f"UPDATE message_originals SET {column} = at WHERE {named.format(name)}")
+    age(home, time, START + timedelta(days=89))
+    assert [home.sweep(clause)[f"kept:{clause}"].rows for clause in ("originals", "set-aside")] == [0, 0]
+    age(home, time, START + timedelta(days=91))
+    assert home.sweeps.approve("kept:set-aside", by=OPERATOR, reason="looked at")[0].run.rows == 1
+    assert home.count("message_originals", named.format("none")) == 0
+    age(home, time, START + timedelta(days=190))
+    assert home.sweeps.approve("kept:originals", by=OPERATOR, reason="looked at")[0].run.rows == 1
+    assert home.count("message_originals") == home.count("message_originals", named.format("open")) == 1
+    assert taking.take(b"Subject: none\r\n", source="box", place="none", arrived_at=START) is None
+
+
 def test_a_package_whose_file_or_row_is_missing_goes_all_the_same(home: Home, time: Frozen) -> None:
     """A row without its file is swept like any other; a file without its row goes within a day."""
     ref = home.house.confirmed()
@@ -289,8 +309,8 @@ def test_every_clause_reaches_what_the_map_says_and_nothing_stands_in_its_way(ho
     found = home.sweeps.dry_run()
     assert {one.clause for one in found} == {
         f"kept:{name}"
-        for name in ("requests", "messages", "plans", "proofs", "packages", "consents", "acceptances", "notices", "mails",
-                     "mail-logs", "operators", "ledger-details", "suppressions", "erasures", "restrictions",
+        for name in ("requests", "messages", "originals", "set-aside", "plans", "proofs", "packages", "consents", "acceptances", "notices", "mails",
+                     "mail-texts", "mail-logs", "webhooks", "operators", "attestations", "ledger-details", "suppressions", "erasures", "restrictions",
                      "holds", "counters", "samples")
     }  # fmt: skip
     assert [

@@ -241,6 +241,7 @@ WHERE = ("BfDI", "Graurheindorfer Straße 153, 53117 Bonn", "https://bfdi.exampl
 PARTS: dict[str, tuple[str, ...]] = {
     "request_confirm": ("XX", "ccr", DAYS["due"], DAYS["expires"], DAYS["asked_at"], "https://ccr.example/r"),
     "request_received": ("XX", "R-1043", DAYS["due"], DAYS["received"], "https://ccr.example/r", "{complain}", "{nothing}"),
+    "mail_received": ("ccr", DAYS["received"], "privacy@ccr.example"),
     "status_code": ("481 207", DAYS["expires"]),
     "message_from_us": ("XX", "R-1043", "https://ccr.example/r"),
     "contact_changed": ("XX", "ccr", DAYS["changed"], DAYS["until"], "https://ccr.example/r"),

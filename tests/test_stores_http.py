@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.errors import KeptError
+from core.http_line import Limits, Line, Resolve, resolve_name
 from core.settings import StoreSettings, TimeField
 from stores.conditions import AllOf, AnyOf, Before, Condition, Not, OneOf, Through, Unset
 from stores.contract import (
@@ -26,7 +27,6 @@ from stores.contract import (
 )
 from stores.http import HttpStore
 from stores.http_client import HttpClient, Key
-from stores.http_connection import Limits, Line, Resolve, resolve_name
 from stores.http_recipe_file import find_recipe, load_recipe
 from stores.registry import open_store
 from tests.servers_http import KEY, Fails, Vendor, customer, make_certificate, run_vendor

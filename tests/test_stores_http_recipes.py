@@ -12,6 +12,7 @@ import pytest
 
 from core.database import Database
 from core.errors import ConfigurationError, KeptError
+from core.http_line import Line
 from core.settings import CollectionSettings, Reference
 from core.settings_file import load_settings
 from plans.build import build_sweep
@@ -25,7 +26,6 @@ from stores.contract import Deed, Work
 from stores.datamap import DataMap
 from stores.http import HttpStore
 from stores.http_client import HttpClient, Key
-from stores.http_connection import Line
 from stores.http_recipe_file import find_recipe, load_recipe
 from tests.plan_rooms import CLAUSES, COLLECTIONS, make_gateway, wire
 from tests.schema import make_tables

@@ -84,7 +84,7 @@ def test_the_board_shows_each_clause_once_with_its_proof(installation: Installat
     lines = {str(line["id"]): line for line in page.select(".promise")}
     board = installation.kept.board()
     assert lines.keys() == {one.clause_id for one in (*board.clauses, *board.own)}
-    assert "Not checked yet" in lines["no-sale"].get_text()
+    assert "Nobody vouches for it yet" in lines["no-sale"].get_text()
     assert "Broken" in lines["no-sale"].get_text()
     assert "lw-2" in lines["request-logs"].get_text()
 

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from bs4 import BeautifulSoup
@@ -25,6 +26,7 @@ ADDRESSES = (
     "/privacy/versions/1.json",
     "/privacy/current.json",
     "/privacy/promises",
+    "/privacy/promises.svg",
     "/privacy/recipients",
     "/privacy/security",
     "/privacy/diff",
@@ -176,12 +178,25 @@ def test_the_title_tells_the_worst_and_whole(states: dict[State, int], title: st
     assert say_title(Counter(states)) == title
 
 
+def test_the_badge_says_how_the_promises_stand_and_is_a_picture_of_its_own(installation: Installation) -> None:
+    """States with numbers, the worst first, a title in words; well-formed, and kept for a minute at most."""
+    answer = installation.client().get("/privacy/promises.svg")
+    assert answer.content_type == "image/svg+xml; charset=utf-8"
+    assert "max-age=60" in answer.headers["Cache-Control"]
+    picture = ElementTree.fromstring(answer.get_data(as_text=True))
+    words = "".join(picture.itertext())
+    board = installation.kept.board()
+    assert f"{board.count(State.BROKEN)} broken" in words
+    assert say_title(Counter(one.state for one in board.clauses)) in words
+
+
 def test_promises_are_shown_only_where_the_installation_says_so(tmp_path: Path) -> None:
     """Without `public: {promises: true}` the page is not there and nothing links to it."""
     quiet = CONFIGURATION.replace("public: {promises: true}\n", "")
     with open_installation(tmp_path / "kept", configuration=quiet) as installation:
         client = installation.client()
         assert client.get("/privacy/promises").status_code == 404
+        assert client.get("/privacy/promises.svg").status_code == 404
         assert "/privacy/promises" not in client.get("/privacy").get_data(as_text=True)
 
 

@@ -43,6 +43,7 @@ PAGES = (
     "/console/policy/new",
     "/console/ledger",
     "/console/outbox",
+    "/console/mails",
 )
 PUBLIC = ("/privacy", "/privacy/versions", "/privacy/versions/1", "/privacy/promises", "/console/sign-in", "/nowhere")
 

@@ -19,12 +19,15 @@ from promises.states import State
 from web.glance import (
     count_states,
     in_force,
+    inbox_says,
     last_ledger_check,
     open_requests,
     overdue_tasks,
     published,
     shown_years,
+    stuck_mails,
     waiting_approvals,
+    waiting_letters,
 )
 from web.languages import alternates, gettext, language_links, page_language
 from web.security import own_path
@@ -162,6 +165,8 @@ def _navigation(today: date) -> list[dict[str, Any]]:
     if requests.overdue:
         late = link("console.requests", "broken", "Overdue", "overdue", requests.overdue, "broken")
         first.append(late | {"href": url_for("console.requests", state="overdue")})
+    letters = waiting_letters().count
+    first.append(link("console.letters", "mail", "Mail", "mail", letters, "now" if letters else ""))
     overdue = overdue_tasks()
     first.append(link("console.tasks", "manual", "Work for people", "tasks", overdue, "broken" if overdue else ""))
     first.append(link("console.figures", "board", "Figures", "figures"))
@@ -170,10 +175,14 @@ def _navigation(today: date) -> list[dict[str, Any]]:
         link("console.policy", "policy", "Policy", "policies"),
         link("console.retention", "retention", "Retention", "retention", len(waiting_approvals()), "due"),
     ]
+    stuck = sum(stuck_mails().values())
     evidence = [
         link("console.ledger", "ledger", "Ledger", "ledger"),
-        link("console.outbox", "send", "Outbox", "outbox"),
+        link("console.reports", "report", "Reports", "reports"),
+        link("console.outbox", "send", "Outbox", "outbox", stuck, "broken" if stuck else ""),
+        link("console.mails", "note", "Words of mails", "mails"),
         link("console.opt_outs", "held", "Opt-outs", "opt-outs"),
+        link("console.webhooks", "arrow", "Webhooks", "webhooks"),
     ]
     return [
         {"group": "", "items": first},
@@ -188,5 +197,5 @@ def _pulse(kept: WebServices) -> dict[str, Any]:
         "ledger_ok": None if check is None else not check.note,
         "checkpoint_size": latest.size if latest else 0,
         "checkpoint_at": latest.at if latest else None,
-        "says": "",
+        "says": inbox_says(),
     }

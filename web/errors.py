@@ -14,7 +14,13 @@ from werkzeug.exceptions import HTTPException
 from core.catalogue import mark
 from core.errors import KeptError
 from web.languages import gettext
-from web.security import LARGER_BODIES, LARGEST_EVIDENCE_FORM, LARGEST_MESSAGE_FORM, LARGEST_POLICY_FORM
+from web.security import (
+    LARGER_BODIES,
+    LARGEST_EVIDENCE_FORM,
+    LARGEST_MAIL,
+    LARGEST_MESSAGE_FORM,
+    LARGEST_POLICY_FORM,
+)
 
 log = structlog.get_logger()
 WORDS = {
@@ -43,6 +49,7 @@ LARGER_WORDS = {
         "A message takes up to 5 files of 10 MB each. Go back and choose fewer or smaller ones."
     ),
     LARGEST_EVIDENCE_FORM: mark("A file of evidence takes up to 10 MB. Go back and choose a smaller file."),
+    LARGEST_MAIL: "A mail takes up to 50 MB. Hand in its headers alone, and keep the mail.",
 }
 Answer = tuple[str | Response, int]
 
@@ -80,7 +87,7 @@ def _on_bug(error: Exception) -> Answer:
 def _answer(status: int, *, title: str = "", detail: str = "", wrong: Sequence[tuple[str, str]] = ()) -> Answer:
     words = WORDS.get(status, WORDS[500])
     if status == 413 and request.endpoint in LARGER_BODIES:
-        detail = LARGER_WORDS[LARGER_BODIES[request.endpoint]]
+        detail = LARGER_WORDS.get(LARGER_BODIES[request.endpoint], "Send it in several parts.")
     # What a service says of an error is looked up too: those that people can meet are in the catalogues.
     title, detail = gettext(title or words[0]), detail or ("" if title else words[1])
     detail = gettext(detail) if detail else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, TypeVar, cast
@@ -12,7 +12,12 @@ from flask import g
 
 from core.clock import day_in
 from core.heartbeats import Heartbeat, heartbeats
+from core.words import ago
 from dsr.states import OPEN
+from inbox.boxes import HEARTBEAT
+from inbox.letter_values import WaitingLetters
+from notify.stuck_mails import count_stuck
+from notify.tables import MailState
 from policies.versions import Version, VersionState
 from promises.board import Board
 from promises.states import State
@@ -77,6 +82,22 @@ def open_requests(today: date) -> OpenRequests:
     return once("kept_open_requests", read)
 
 
+def waiting_letters() -> WaitingLetters:
+    """The letters of the inbox that nobody has sorted."""
+    return once("kept_waiting_letters", services().inbox.desk.waiting)
+
+
+def stuck_mails() -> Mapping[MailState, int]:
+    """How many mails need somebody, by state: uncertain, refused, come back or given up."""
+
+    def read() -> Mapping[MailState, int]:
+        kept = services()
+        with kept.database.read() as session:
+            return count_stuck(session, kept.clock.now())
+
+    return once("kept_stuck_mails", read)
+
+
 def overdue_tasks() -> int:
     """How many tasks that people were asked to do are over their day, and recipients that were to be told."""
     return once(
@@ -87,6 +108,21 @@ def overdue_tasks() -> int:
 def waiting_approvals() -> list[WaitingApproval]:
     """The sweeps that wait for a person."""
     return once("kept_approvals", services().sweeps.waiting)
+
+
+def inbox_says() -> str:
+    """When every mailbox was last read, or since when one cannot be; empty where there is none."""
+    kept = services()
+    if not kept.inbox.boxes.any:
+        return ""
+    with kept.database.read() as session:
+        found = next((one for one in heartbeats(session) if one.job == HEARTBEAT), None)
+    if found is None:
+        return "Inbox not read yet"
+    now = kept.clock.now()
+    if found.note:
+        return f"Inbox fails: last read {ago(found.good_at, now)}" if found.good_at else "Inbox cannot be read"
+    return f"Inbox read {ago(found.ran_at, now)}"
 
 
 def last_ledger_check() -> Heartbeat | None:

@@ -57,7 +57,7 @@ _PERSON: Final = frozenset(
         "appeal",
     )
 )
-NEGOTIATED: Final = _PUBLIC | _PERSON | {"tasks.task", "tasks.telling", "preferences.page"}
+NEGOTIATED: Final = _PUBLIC | _PERSON | {"public.badge", "tasks.task", "tasks.telling", "preferences.page"}
 # Named to search engines in every language; the rest is for one person.
 _INDEXED: Final = _PUBLIC | {"person.new_request"}
 # Addresses that take a form and show nothing by themselves: a link to another language leads to their page.

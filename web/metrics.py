@@ -155,6 +155,8 @@ class _Read(Collector):
         yield GaugeMetricFamily("kept_ledger_waiting_entries", "Entries under no checkpoint yet.", value=waiting)
         pending = self._measures.outbox_pending
         yield GaugeMetricFamily("kept_outbox_pending", "Events and mails not handed on yet.", value=pending)
+        taken = self._measures.inbox_taken
+        yield CounterMetricFamily("kept_inbox_messages", "Mails taken from mailboxes and the API.", value=taken)
 
 
 def _seen(one: ClauseMeasures, name: str) -> float | None:

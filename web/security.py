@@ -12,6 +12,8 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response
 
+from inbox.message import LARGEST
+
 CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -27,6 +29,7 @@ LARGEST_MESSAGE_FORM: Final = 53_000_000
 LARGEST_LIST: Final = 5_000_000
 # A thousand closed accounts with their reasons.
 LARGEST_EVENTS: Final = 1_000_000
+LARGEST_MAIL: Final = LARGEST
 LARGER_BODIES: Final = {
     "console.new_draft": LARGEST_POLICY_FORM,
     "console.edit_draft": LARGEST_POLICY_FORM,
@@ -39,9 +42,11 @@ LARGER_BODIES: Final = {
     "console.note_telling_answer": LARGEST_EVIDENCE_FORM,
     "person.write": LARGEST_MESSAGE_FORM,
     "console.reply": LARGEST_MESSAGE_FORM,
+    "console.attest": LARGEST_EVIDENCE_FORM,
     "console.open_request": LARGEST_MESSAGE_FORM,
     "api.check_suppressions": LARGEST_LIST,
     "api.account_closed": LARGEST_EVENTS,
+    "api.take_mail": LARGEST_MAIL,
 }
 # Of these nothing large is read from whoever has neither signed in nor opened a page with a code.
 KNOWN_ONLY: Final = frozenset({"person.write", "console.reply", "console.open_request"})
@@ -67,7 +72,7 @@ CSRF_EXEMPT_VIEWS: Final = {
 }
 # Also the pages that set no cookie and do not vary by one.
 CACHEABLE: Final = (
-    "static", "public.home", "public.policy", "public.versions", "public.version", "public.current", "public.promises", "public.alias",
+    "static", "public.home", "public.policy", "public.versions", "public.version", "public.current", "public.promises", "public.badge", "public.alias",
     "public.recipients", "public.security", "public.gpc", "public.requests_of_year", "public.difference", "public.choose_difference",
     "feeds.versions", "feeds.recipients", "feeds.banner",
 )  # fmt: skip

@@ -11,6 +11,7 @@ from flask import current_app
 from core.clock import Clock
 from core.database import Database
 from core.settings import Settings
+from ledger.kept_elsewhere import KeptElsewhere
 from ledger.log import Ledger
 from policies.acceptances import Acceptances
 from policies.consents import Consents
@@ -22,13 +23,20 @@ if TYPE_CHECKING:
     from checks.guarding import Guard
     from dsr.service import Requests
     from dsr.tasks import TaskDesk
+    from inbox.service import Inbox
     from notify.campaign_mails import Letters
     from notify.campaigns import Campaigns
     from notify.mailbox import Mailbox
+    from notify.outbox_desk import OutboxDesk
     from notify.preferences import Preferences
     from notify.suppressions import Suppressions
+    from notify.webhook_desk import WebhookDesk
+    from notify.wording import WordingDesk
+    from promises.attestations import Attestations
     from promises.board import Board
     from promises.metering import Measures
+    from promises.record import BoardRecord
+    from promises.reports import Reports
     from retention.holds import HoldDesk
     from retention.oversight import Oversight
     from retention.sweeps import Sweeps
@@ -50,6 +58,7 @@ class WebServices:
     clock: Clock
     database: Database
     ledger: Ledger
+    kept_elsewhere: KeptElsewhere
     policies: Policies
     acceptances: Acceptances
     consents: Consents
@@ -59,15 +68,22 @@ class WebServices:
     hold_desk: HoldDesk
     oversight: Oversight
     requests: Requests
+    inbox: Inbox
     tasks: TaskDesk
     suppressions: Suppressions
     preferences: Preferences
     mailbox: Mailbox
     campaigns: Campaigns
     letters: Letters
+    outbox: OutboxDesk
+    wordings: WordingDesk
     guard: Guard
     board: Callable[[], Board]
+    attestations: Attestations
+    board_record: BoardRecord
     measures: Callable[[], Measures]
+    reports: Reports
+    webhooks: WebhookDesk
     probes: dict[str, Probe]
 
 

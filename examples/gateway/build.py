@@ -57,8 +57,12 @@ def build(
 
 
 def write_configuration(target: Path) -> None:
-    """Copy the configuration to `kept.yaml` and the policy to `policies/gateway.md`, below `target`."""
+    """Copy the configuration to `kept.yaml`, the policy to `policies/gateway.md` and a letter to try, below `target`, and make an
+    empty mailbox."""
     (target / "policies").mkdir(parents=True, exist_ok=True)
+    for part in ("cur", "new", "tmp"):
+        (target / "maildir" / part).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_HERE / "letter.eml", target / "letter.eml")
     shutil.copyfile(_HERE / "kept.yaml", target / "kept.yaml")
     shutil.copyfile(_HERE / "policy.md", target / "policies" / "gateway.md")
 

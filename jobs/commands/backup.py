@@ -62,6 +62,7 @@ def restore(file: Path, key: Path | None, to: Path, force: bool, erasures: Path 
         lines.append(
             f"{plural(done.joined, 'erased identifier', 'erased identifiers')} newer than the backup were kept."
         )
+    lines.append("If the ledger is behind its last checkpoint, say why: `kept ledger accept-rollback --reason TEXT`.")
     lines.append("Now run `kept erasures replay`: until then neither `kept serve` nor `kept sweep` works.")
     data = {**asdict(done), "aside": str(done.aside) if done.aside else None}
     return Answer(data=data, lines=lines)

@@ -9,10 +9,13 @@ from functools import partial
 
 import click
 
+from core.clock import iso_utc
 from core.errors import CheckFailed, KeptError
 from core.settings import CollectionSettings
 from jobs.answers import Answer, answering, table
+from jobs.mail_checks import check_signatures
 from jobs.services import Services, Wiring
+from ledger.succeeding import is_behind_clock
 from plans.own import STORE as OWN_STORE
 from policies.cutoffs import binding_clauses
 from promises.silence import read_silences
@@ -41,6 +44,7 @@ def doctor(wiring: Wiring) -> Answer:
         found = [_examine(name, check) for name, check in _checks(kept)]
         found += [one for collection in kept.datamap.collections for one in _advice(kept, collection)]
         found += _name_taken(kept)
+        found += [Examined(**vars(one)) for one in check_signatures(kept.settings.mail.dkim)]
     rows = [[one.what, one.state, one.remedy] for one in found]
     return Answer(
         data=[vars(one) for one in found],
@@ -69,9 +73,20 @@ def _checks(kept: Services) -> list[tuple[str, Callable[[], None]]]:
         ("policy", partial(_policy_in_force, kept)),
         ("schedule", partial(_schedule_keeps, kept)),
         ("ledger", partial(_ledger_settles, kept)),
+        ("checkpoints", partial(_checkpoints_are_kept, kept)),
         ("PDF", partial(_pdf_renders, kept)),
         ("mail", kept.mailer.check),
+        *((f"mailbox {name}", check) for name, check in kept.inbox.boxes.checks()),
+        *_webhook_checks(kept),
         ("scheduler", partial(_jobs_run, kept)),
+    ]
+
+
+def _webhook_checks(kept: Services) -> list[tuple[str, Callable[[], None]]]:
+    """That each endpoint has an address that may be sent to; nothing is sent."""
+    return [
+        (f"webhook {one.host}", partial(kept.webhook_sender.require_address, one))
+        for one in kept.webhooks.endpoints.values()
     ]
 
 
@@ -147,6 +162,20 @@ def _ledger_settles(kept: Services) -> None:
             f"{waiting.count} entries wait since {waiting.oldest_at}.",
             remedy="End the long transaction in the cluster.",
         )
+
+
+def _checkpoints_are_kept(kept: Services) -> None:
+    """The places have what they are owed, none contradicts the log, and the clock is not behind the last checkpoint."""
+    latest, now = kept.ledger.latest(), kept.clock.now()
+    if latest is not None and is_behind_clock(latest.at, now):
+        raise CheckFailed(
+            f"The clock is behind the last checkpoint, of {iso_utc(latest.at)}: it was set back.",
+            remedy="Set it by NTP. The log's order does not hang on it; its times do.",
+        )
+    wrong = [one.name + ": " + (one.trouble or "it waits") for one in kept.kept_elsewhere.states() if one.is_away(now)]
+    wrong += kept.kept_elsewhere.compare()
+    if wrong:
+        raise CheckFailed(" ".join(wrong), remedy="Run `kept ledger keep`, then `kept ledger verify`.")
 
 
 def _pdf_renders(kept: Services) -> None:

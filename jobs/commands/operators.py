@@ -26,6 +26,7 @@ SCOPES = {
     "requests:read": "requests, without anything of a person",
     "requests:write": "open requests",
     "events:write": "say that accounts were closed",
+    "inbox:write": "hand in mail as it came",
     "restrictions:read": "whose data is only stored, and what is stopped for whom",
     "suppressions:read": "who was erased or opted out",
     "suppressions:write": "opt people out and in again, and make links to their preferences",

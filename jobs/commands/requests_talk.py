@@ -10,7 +10,7 @@ from core.clock import iso_utc
 from core.errors import BadInput
 from core.words import size
 from dsr.attachments import Attachment
-from dsr.messages import IN, REPLY
+from dsr.messages import BY_OTHER, IN, REPLY, MessageView
 from jobs.actor import command_actor
 from jobs.answers import Answer, Line, answering
 from jobs.services import Wiring
@@ -34,7 +34,7 @@ def messages(wiring: Wiring, ref: str, folder: Path | None) -> Answer:
     lines: list[Line] = []
     for one in written:
         waits = ", waits for an answer" if one.waits else ""
-        lines.append(f"{one.at:%Y-%m-%d %H:%M}  {'the person' if one.direction == IN else one.author}{waits}")
+        lines.append(f"{one.at:%Y-%m-%d %H:%M}  {_who(one, 'the person')}{waits}")
         lines += [f"  {line}" for line in one.body.split("\n")]
         lines += [
             f"  file {file.id}: {file.name or 'deleted'}, {file.kind.value}, {size(file.size)}" for file in one.files
@@ -43,7 +43,7 @@ def messages(wiring: Wiring, ref: str, folder: Path | None) -> Answer:
         {
             "id": one.id,
             "at": iso_utc(one.at),
-            "from": "person" if one.direction == IN else one.author,
+            "from": _who(one, "person"),
             "words": one.body,
             "waits": one.waits,
             "files": [
@@ -55,6 +55,13 @@ def messages(wiring: Wiring, ref: str, folder: Path | None) -> Answer:
     return Answer(
         data=data, lines=lines or ["Nothing was written."], exit_status=1 if any(one.waits for one in written) else 0
     )
+
+
+def _who(one: MessageView, person: str) -> str:
+    """Whose words they are; what came by mail from another address than the proven one is not the person's."""
+    if one.direction != IN:
+        return one.author
+    return "somebody else" if one.author == BY_OTHER else person
 
 
 @click.command()

@@ -24,6 +24,7 @@ BODIES: Final[dict[str, type[Schema]]] = {
     "api.take_signal": SignalBody,
     "api.make_preferences_link": LinkBody,
 }
+RAW_BODIES: Final = {"api.take_mail": "message/rfc822", "api.add_cosignatures": "text/plain"}
 IDEMPOTENT: Final = frozenset({"api.record_acceptance", "api.create_request"})
 _PARAMETER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _PROBLEM: Final = {
@@ -122,6 +123,8 @@ def _describe(one: dict[str, Any]) -> dict[str, Any]:
             "additionalProperties": False,
         }
         told["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if raw := RAW_BODIES.get(one["endpoint"]):
+        told["requestBody"] = {"required": True, "content": {raw: {"schema": {"type": "string", "format": "binary"}}}}
     return told
 
 

@@ -14,6 +14,7 @@ from dsr.request_figures import FigureLine, Period, RequestFigures
 from dsr.tallies import BOUNDS
 from policies.clauses import Right
 from policies.regimes import all_regimes
+from web.console.request_charts import age_chart
 from web.console_blueprint import blueprint
 from web.context import controller_zone
 from web.services import services
@@ -35,6 +36,7 @@ def figures() -> str:
         whole=whole,
         overdue=_percent(whole.overdue_share),
         bars=_bars(whole),
+        ages=age_chart(),
         finding=_finding(whole),
         shares=_shares(lines),
         grounds=_grounds(whole),

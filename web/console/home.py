@@ -23,9 +23,12 @@ from retention.views import SweepRun
 from web.console.actors import actor_names
 from web.console.erased import erased_to_do
 from web.console.hold_lines import HoldLine, hold_lines
+from web.console.home_inbox import letters_to_sort
 from web.console.home_letters import letters_to_do
+from web.console.home_lost import lost_mails_to_do
 from web.console.home_requests import is_overdue, look_on_home, needs_operator, next_move, overdue_to_do
 from web.console.home_told import tellings_to_do
+from web.console.request_charts import due_chart
 from web.console.retention_runs import RESULTS
 from web.console_blueprint import blueprint
 from web.context import controller_zone
@@ -37,7 +40,7 @@ RUNS: Final = 8
 REQUESTS_SHOWN: Final = 6
 BROKEN_SHOWN: Final = 5
 # Broken promises, stores that could not be read, approvals and silence have lines of their own.
-ALARMS_SHOWN: Final = frozenset({AlarmKind.HALF, AlarmKind.MISSED})
+ALARMS_SHOWN: Final = frozenset({AlarmKind.HALF, AlarmKind.MISSED, AlarmKind.WEBHOOK, AlarmKind.MAIL})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,8 @@ def home() -> str:
     todo = [
         *_silences_to_do(),
         *overdue_to_do(_open_tickets(), _today()),
+        *letters_to_sort(_today()),
+        *lost_mails_to_do(),
         *_messages_to_do(),
         *_requests_to_do(),
         *erased_to_do(),
@@ -93,6 +98,7 @@ def home() -> str:
         says=_say(len(todo)),
         figures=_figures(),
         todo=todo,
+        due=due_chart(_today()),
         runs=_last_runs() if version else [],
         parts=[(state.value, counts[state], state.value) for state in WORST_FIRST if counts[state]],
     )
@@ -351,11 +357,12 @@ def _silences_to_do() -> list[dict[str, Any]]:
 def _alarms_to_do() -> list[dict[str, Any]]:
     """The alarms that no other line of this page stands for."""
     at = url_for("console.promises")
+    elsewhere = {AlarmKind.WEBHOOK: url_for("console.webhooks"), AlarmKind.MAIL: url_for("console.outbox")}
     return [
         {
             "state": "due",
             "title": one.alarm.title,
-            "href": at,
+            "href": elsewhere.get(one.alarm.kind, at),
             "sub": f"{one.alarm.says} {one.alarm.to_do}",
             "act": "See",
         }

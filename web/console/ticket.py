@@ -33,6 +33,7 @@ from web.console.ticket_lines import (
     told_lines,
 )
 from web.console.ticket_told import tellings_of
+from web.console.ticket_words import say_lost
 from web.console.ways_in_lines import ways_of
 from web.console_blueprint import blueprint
 from web.services import services
@@ -193,6 +194,8 @@ def _show(view: TicketView, *, problems: dict[str, str] | None = None, trouble: 
         person=facts_of(view),
         tasks=[(line, *look_of_task(line)) for line in view.tasks],
         tellings=tellings_of(view.ref),
+        lost=lost_of(view.ref),
+        may_work=may_work,
         evidence=evidence_lines(view, lambda ref: url_for("console.ledger", ref=ref)),
         regimes=[(one, regime_name(one)) for one in view.regimes if one != view.line.regime],
         kinds=KIND_WORDS,
@@ -205,6 +208,12 @@ def _show(view: TicketView, *, problems: dict[str, str] | None = None, trouble: 
         approved_by=names.get(view.plan.approved_by or "", "") if view.plan else "",
         **_work(view),
     )
+
+
+def lost_of(ref: str) -> str:
+    """The mail of a request that did not arrive, in a sentence; '' where there is none to see to."""
+    lost = services().requests.bounced.look(ref)
+    return say_lost(lost.event, lost.how) if lost else ""
 
 
 def _work(view: TicketView) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from core.clock import day_in
 from core.words import count, plural, short_day
 from dsr.asker_tables import PAPERS
 from dsr.attachments import FileView
+from dsr.bounced import LATE, LOST
 from dsr.how import HOW
-from dsr.messages import IN, REPLY, MessageView
+from dsr.messages import BY_MAIL, BY_OTHER, IN, REPLY, MessageView
 from dsr.stands import LATER, Stand
 from dsr.states import DONE, ENDS, State
 from dsr.tasks import TaskState
@@ -35,6 +36,7 @@ from web.console.ticket_words import (
     STEP_LOOKS,
     WHILE,
     WRITTEN,
+    say_lost,
 )
 from web.person.path import tell
 
@@ -231,9 +233,11 @@ def _written(one: MessageView, view: TicketView, names: Mapping[str, str]) -> Ta
     if one.direction == REPLY:
         name = names.get(one.author, "an operator")
         return Talk(kind="ours", at=one.at, text=one.body, name=name, about="on their page", files=one.files)
-    about = f"on their page{WHILE.get(one.during, '')}" if one.during else "on their page"
+    way = "by mail" if one.author in (BY_MAIL, BY_OTHER) else "on their page"
+    about = f"{way}{WHILE.get(one.during, '')}" if one.during else way
     contact = view.line.contact.reveal() or "a forgotten address"
-    return Talk(kind="theirs", at=one.at, text=one.body, name=contact, about=about, files=one.files)
+    name = "somebody else, not the proven contact" if one.author == BY_OTHER else contact
+    return Talk(kind="theirs", at=one.at, text=one.body, name=name, about=about, files=one.files)
 
 
 def _answer(view: TicketView, at: datetime, names: Mapping[str, str]) -> Talk:
@@ -258,6 +262,9 @@ def _happened(one: TimelineLine, view: TicketView, names: Mapping[str, str]) -> 
         return Talk(kind="event", at=one.at, text=f"Put under another law{by}: {_regimes(one.why)}", look="now")
     if one.kind == "assigned":
         return Talk(kind="event", at=one.at, text=f"Given to {names.get(one.why, 'nobody')}{by}", look="plain")
+    if one.kind in (LOST, LATE):
+        event, _, how = one.why.partition(" ")
+        return Talk(kind="event", at=one.at, text=say_lost(event, how).rstrip("."), look=HAPPENED[one.kind][0])
     look, words = HAPPENED.get(one.kind) or MOVED.get(one.after, ("plain", one.after_name))
     why = f": {one.why}" if one.why else ""
     return Talk(kind="event", at=one.at, text=f"{words}{by}{why}", look=look)

@@ -8,6 +8,7 @@ from dsr.states import ENDS, State
 MAILS: Final = {
     "request_confirm": "Mail with the link that proves the address",
     "request_received": "Mail that we have the request",
+    "complaint_received": "Mail that we have the complaint",
     "request_refused": "Mail with the refusal, its reason, and where to complain",
     "nothing_found": "Mail that we hold nothing",
     "answered_by_hand": "Mail with what was done",
@@ -67,6 +68,9 @@ HAPPENED: Final = {
     "contact_changed": ("waiting", "The address on file was changed lately"),
     "contested": ("broken", "The former address stopped it: it is not theirs"),
     "contest_lifted": ("now", "Gone on with it, against the former address"),
+    "mail_lost": ("broken", "A mail did not arrive"),
+    "mail_late": ("waiting", "A mail is late"),
+    "mail_lost_settled": ("now", "Seen to the mail that did not arrive"),
     "letter_made": ("due", "A letter waits to be printed and posted"),
     "letter_sent": ("kept", "The letter was posted"),
     "handed_out": ("kept", "The copy was handed out, to go by post"),
@@ -116,6 +120,8 @@ HAPPENED: Final = {
     "split_from": ("new", "Split from another request"),
     "linked": ("plain", "Linked with a request that asks for the same"),
     "unlinked": ("plain", "A link was taken away"),
+    "auto_reply": ("plain", "An automatic answer came in"),
+    "mail_moved": ("plain", "A mail was taken off it again"),
     "part_refused": ("held", "A part was refused"),
     "part_taken_back": ("now", "The refusal of a part was taken back"),
     "task_confirmed": ("kept", "Work by hand was confirmed"),
@@ -163,7 +169,7 @@ ASK_LOOKS: Final = {
     "failed": ("broken", "refused"),
 }
 # These events stand as the message itself.
-WRITTEN: Final = frozenset({"person_wrote", "we_wrote"})
+WRITTEN: Final = frozenset({"person_wrote", "other_wrote", "we_wrote"})
 WHILE: Final = {
     State.APPROVED: ", after the plan was approved",
     State.RUNNING: ", while the work ran",
@@ -243,3 +249,8 @@ ENTRIES: Final = {
     "request.message_settled": "Message settled",
     "request.files_gone": "Files deleted",
 }
+
+
+def say_lost(event: str, how: str) -> str:
+    """A mail that did not arrive, and what became of it."""
+    return f"{MAILS.get(event, 'A mail')}: it {how}."

@@ -6,12 +6,15 @@ them by number, while TLS still asks for the name. So a name that changes in bet
 
 import http.client
 import ipaddress
+import logging
 import socket
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Event, Timer
 from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +25,8 @@ from urllib3.response import HTTPResponse
 
 from core.errors import ConfigurationError
 
+# Its warnings name the address, in which may stand what is asked about whom.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
 WHOLE_SECONDS: Final = 60.0
@@ -38,7 +43,7 @@ class Refused(Exception):
 
 
 class Broken(Exception):
-    """No answer came, or none that could be read. `sent`: the request may have reached the vendor. `final`: the next try
+    """No answer came, or none that could be read. `sent`: the request may have arrived. `final`: the next try
     would end the same way."""
 
     def __init__(self, why: str, *, sent: bool = True, final: bool = False) -> None:
@@ -48,12 +53,14 @@ class Broken(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long is waited, and how much is read, for one answer."""
+    """How long is waited, and how much is read, for one answer. `status_only`: the status is all that is wanted. The body
+    is then read as far as it comes within the bounds, and whatever sends by drops is cut off after `whole_seconds`."""
 
     connect_seconds: float = CONNECT_SECONDS
     answer_seconds: float = ANSWER_SECONDS
     whole_seconds: float = WHOLE_SECONDS
     most_bytes: int = MOST_BYTES
+    status_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,7 @@ def resolve_name(host: str, port: int) -> Collection[str]:
 
 
 class Line:
-    """The way to one vendor. `allow`: 'http' for no TLS, 'private' for addresses that are not public."""
+    """The way to one server. `allow`: 'http' for no TLS, 'private' for addresses that are not public."""
 
     def __init__(
         self,
@@ -108,21 +115,44 @@ class Line:
         """One request, one answer, no redirect followed. Raises Refused, Broken; neither tells what was asked."""
         connection = self._connected()
         try:
-            connection.request(
-                method,
-                self._prefix + target,
-                body=body,
-                headers={"Host": self._named, **_ALWAYS_SENT, **headers},
-                preload_content=False,
-                decode_content=False,
-            )
-            return self._read(connection.getresponse())
+            with self._cut_off(connection) as is_cut:
+                connection.request(
+                    method,
+                    self._prefix + target,
+                    body=body,
+                    headers={"Host": self._named, **_ALWAYS_SENT, **headers},
+                    preload_content=False,
+                    decode_content=False,
+                )
+                response = connection.getresponse()
+                if is_cut.is_set():  # what ends in the middle of its headers is taken for an answer
+                    raise Broken(f"it took more than {self._limits.whole_seconds:g} seconds")
+                return self._read(response)
         except TimeoutError:
             raise Broken(f"it said nothing for {self._limits.answer_seconds:g} seconds") from None
         except (OSError, HTTPError, http.client.HTTPException) as error:
             raise Broken(f"the connection ended ({type(error).__name__})") from None
         finally:
             connection.close()
+
+    def require_address(self) -> None:
+        """Raise Refused or Broken unless its name leads where it may; no connection is made."""
+        self._addresses()
+
+    @contextmanager
+    def _cut_off(self, connection: HTTPConnection) -> Iterator[Event]:
+        """Each read has its own patience, so a line that comes letter by letter never ends: here it does."""
+        is_cut = Event()
+        if not self._limits.status_only:
+            yield is_cut
+            return
+        timer = Timer(self._limits.whole_seconds, _shut, [connection, is_cut])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield is_cut
+        finally:
+            timer.cancel()
 
     def _connected(self) -> HTTPConnection:
         why = "it has no address"
@@ -162,12 +192,15 @@ class Line:
             found = list(self._resolve(self.host, self._port))
         except OSError as error:
             raise Broken(f"its name is not known ({type(error).__name__})", sent=False) from None
-        hidden = [address for address in found if not _is_public(address)]
+        hidden = [address for address in found if not is_public(address)]
         if hidden and not self._private:
             raise Refused(f"{self.host} leads to {hidden[0]}, which is not a public address")
         return found
 
     def _read(self, response: HTTPResponse) -> Raw:
+        if self._limits.status_only:
+            self._read_some(response)
+            return Raw(status=response.status, headers=_headers(response), body=b"")
         deadline = monotonic() + self._limits.whole_seconds
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise Broken("its answer is packed, which was not asked for", final=True)
@@ -178,8 +211,27 @@ class Line:
                 raise Broken(f"its answer is larger than {self._limits.most_bytes} bytes", final=True)
             if monotonic() > deadline:
                 raise Broken(f"its answer took more than {self._limits.whole_seconds:g} seconds")
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Raw(status=response.status, headers=headers, body=bytes(body))
+        return Raw(status=response.status, headers=_headers(response), body=bytes(body))
+
+    def _read_some(self, response: HTTPResponse) -> None:
+        """The status has come: a body that breaks off changes nothing of it."""
+        left = self._limits.most_bytes
+        with suppress(OSError, HTTPError, http.client.HTTPException):
+            while left > 0 and (chunk := response.read1(left)):
+                left -= len(chunk)
+
+
+def _headers(response: HTTPResponse) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _shut(connection: HTTPConnection, is_cut: Event) -> None:
+    """End it under whoever reads from it. Not by the TLS socket's own method, which forgets its state in mid-read."""
+    is_cut.set()
+    sock = connection.sock
+    if sock is not None:
+        with suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 @cache
@@ -192,7 +244,7 @@ def _trusting(ca: Path | None) -> ssl.SSLContext:
         ) from error
 
 
-def _is_public(address: str) -> bool:
+def is_public(address: str) -> bool:
     """Also what an IPv6 address carries inside (mapped, 6to4, Teredo, NAT64) has to be public."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
@@ -201,5 +253,5 @@ def _is_public(address: str) -> bool:
             inside.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
         carried = [one for one in inside if one is not None]
         if carried:
-            return all(_is_public(str(one)) for one in carried)
+            return all(is_public(str(one)) for one in carried)
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
