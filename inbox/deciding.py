@@ -17,7 +17,7 @@ from dsr.states import State
 from dsr.tables import MessageRow, TicketRow
 from inbox.findings import Kind
 from inbox.keeping import set_aside, set_closed
-from inbox.letter_lists import find_letter
+from inbox.letter_lists import find_letter, left_of, opened_by_letter
 from inbox.letter_tables import LetterRow, LetterTicketRow, TriageDecisionRow
 from inbox.letter_values import LetterState
 from inbox.ours import Ours
@@ -56,6 +56,8 @@ class Deciding:
         if whole:
             self._finish(session, letter, LetterState.ACCEPTED, by=by)
             self._note(session, letter, ACCEPTED, opened, asked.regime)
+        else:
+            self._suppose(session, letter)
         self._record(session, letter, ACCEPTED if whole else SPLIT, by, refs, {"rights": list(asked.rights)})
         return refs
 
@@ -116,8 +118,18 @@ class Deciding:
         set_closed(session, letter.id, letter.message_id, None)
         was, letter.state = letter.state, LetterState.WAITING.value
         letter.decided_at, letter.decided_by, letter.why, letter.ticket_message_id = None, "", "", None
+        session.flush()
+        self._suppose(session, letter)
         refs = [letter.id, *(f"ticket:{row.ref}" for row in rows)]
         self._desk.ledger.record(session, kind="letter.unsorted", actor=by, refs=refs, private={"was": was})
+
+    def _suppose(self, session: Session, letter: LetterRow) -> None:
+        """The first day that something that is left of it would be due."""
+        if letter.due_on is None:
+            return
+        left = left_of(letter, opened_by_letter(session, [letter.id]).get(letter.id, {}))
+        supposed = Right.COMPLAINT if letter.kind == Kind.COMPLAINT.value else Right.ACCESS
+        letter.due_on = self._by_mail.first_due(session, letter.received_at, letter.regime, left or (supposed,))
 
     def _words(self, session: Session, letter: LetterRow) -> str:
         original = session.get(OriginalRow, letter.message_id)
@@ -212,13 +224,8 @@ def _is_attached(session: Session, letter: LetterRow, ref: str) -> bool:
 
 def _rights_of(session: Session, letter: LetterRow) -> tuple[str, ...]:
     """The rights that a letter opened requests for."""
-    wanted = (
-        sa.select(TicketRow.right)
-        .join(LetterTicketRow, LetterTicketRow.ref == TicketRow.ref)
-        .where(LetterTicketRow.letter_id == letter.id, LetterTicketRow.opened.is_(True))
-    )
-    there = set(session.execute(wanted).scalars())
-    return tuple(right.value for right in Right if right.value in there)
+    there = opened_by_letter(session, [letter.id]).get(letter.id, {})
+    return tuple(right.value for right in Right if right in there)
 
 
 def _is_as_proposed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -60,10 +60,20 @@ def list_lines(session: Session, view: View, *, limit: int, before: str | None) 
 def read_lines(session: Session, rows: Sequence[LetterRow]) -> list[LetterLine]:
     """Letters as lists show them."""
     refs = refs_by_letter(session, [row.id for row in rows])
+    opened = opened_by_letter(
+        session, [row.id for row in rows if row.state == LetterState.WAITING.value and row.id in refs]
+    )
     closed = _closed(session, [row.hint_ref for row in rows if row.hint_ref])
     firsts = _firsts(session, {row.thread_id for row in rows})
     return [
-        _line(row, refs.get(row.id, ()), row.hint_ref in closed, firsts.get(row.thread_id) != row.id) for row in rows
+        _line(
+            row,
+            refs.get(row.id, ()),
+            left_of(row, opened.get(row.id, {})),
+            hint_closed=row.hint_ref in closed,
+            follows=firsts.get(row.thread_id) != row.id,
+        )
+        for row in rows
     ]
 
 
@@ -97,6 +107,26 @@ def refs_by_letter(session: Session, letter_ids: Sequence[str]) -> Mapping[str, 
     return found
 
 
+def opened_by_letter(session: Session, letter_ids: Sequence[str]) -> Mapping[str, Mapping[Right, str]]:
+    """The rights that each letter opened requests for, with the reference of each."""
+    wanted = (
+        sa.select(LetterTicketRow.letter_id, TicketRow.right, TicketRow.ref)
+        .join(TicketRow, TicketRow.ref == LetterTicketRow.ref)
+        .where(LetterTicketRow.letter_id.in_(letter_ids), LetterTicketRow.opened.is_(True))
+        .order_by(TicketRow.ref)
+    )
+    found: dict[str, dict[Right, str]] = {}
+    for letter_id, right, ref in session.execute(wanted) if letter_ids else ():
+        found.setdefault(letter_id, {}).setdefault(Right(right), ref)
+    return found
+
+
+def left_of(row: LetterRow, opened: Collection[Right]) -> tuple[Right, ...]:
+    """The rights that are proposed: of a letter that was split, without what was opened; of a sorted one, as it was read."""
+    waits = row.state == LetterState.WAITING.value
+    return tuple(one for one in read_rights(row) if not waits or one not in opened)
+
+
 def read_figures(session: Session, now: datetime, days: int) -> TriageFigures:
     """How the proposals of the last days fared."""
     since = TriageDecisionRow.at >= now - timedelta(days=days)
@@ -124,8 +154,10 @@ def read_figures(session: Session, now: datetime, days: int) -> TriageFigures:
     )
 
 
-def _line(row: LetterRow, refs: tuple[str, ...], hint_closed: bool, follows: bool) -> LetterLine:
-    says, tone = say(row, refs, hint_closed=hint_closed)
+def _line(
+    row: LetterRow, refs: tuple[str, ...], left: tuple[Right, ...], *, hint_closed: bool, follows: bool
+) -> LetterLine:
+    says, tone = say(row, refs, left, hint_closed=hint_closed)
     return LetterLine(
         id=row.id,
         thread=row.thread_id,
@@ -135,7 +167,7 @@ def _line(row: LetterRow, refs: tuple[str, ...], hint_closed: bool, follows: boo
         received_at=row.received_at,
         state=LetterState(row.state),
         kind=read_kind(row),
-        rights=read_rights(row),
+        rights=left,
         regime=row.regime,
         language=row.language,
         flags=read_flags(row),

@@ -18,7 +18,7 @@ from dsr.tables import TicketRow
 from dsr.words import RIGHT_NAMES
 from inbox.acknowledging import Acknowledging
 from inbox.deciding import why_not_undone
-from inbox.letter_lists import refs_by_letter
+from inbox.letter_lists import left_of, opened_by_letter, refs_by_letter
 from inbox.letter_tables import LetterRow
 from inbox.letter_values import (
     VIEW_OF,
@@ -34,7 +34,7 @@ from inbox.letter_words import file_line, signal_lines
 from inbox.message import Message
 from inbox.ours import Ours
 from inbox.parsing import parse
-from inbox.proposals import Found, cut_segments, offered, read_flags, read_found, read_kind, read_rights, seen_words
+from inbox.proposals import Found, cut_segments, offered, read_flags, read_found, read_kind, seen_words
 from inbox.spoofing import signals
 from inbox.tables import InboxMessageRow, OriginalRow
 from inbox.threads import refs_of
@@ -101,11 +101,12 @@ class LetterPages:
 
     def _proposal(self, session: Session, row: LetterRow, found: Found) -> Proposal:
         supposed = self._by_mail.suppose(session, row.received_at, row.regime)
+        opened = opened_by_letter(session, [row.id]).get(row.id, {})
         regimes, own_language = self._by_mail.choices(session, row.received_at)
         languages = tuple(self._desk.languages)
         return Proposal(
             kind=read_kind(row),
-            lines=tuple(_lines(read_rights(row), found, supposed)),
+            lines=tuple(_lines(left_of(row, opened), found, supposed, opened)),
             regime=row.regime,
             regime_words=found.words_for(row.regime) if row.regime else (),
             regimes=regimes,
@@ -172,7 +173,9 @@ def language_choice(row: LetterRow, languages: Iterable[str]) -> str:
     return row.language if row.language in languages and row.language in LANGUAGES else ""
 
 
-def _lines(proposed: Sequence[Right], found: Found, supposed: Mapping[Right, Supposed]) -> Iterable[ProposalLine]:
+def _lines(
+    proposed: Sequence[Right], found: Found, supposed: Mapping[Right, Supposed], opened: Mapping[Right, str]
+) -> Iterable[ProposalLine]:
     """Those that are proposed first, then the others that could be."""
     order = [*proposed, *(one for one in Right if one not in proposed and one is not Right.APPEAL)]
     for place, right in enumerate(order, start=1):
@@ -185,6 +188,7 @@ def _lines(proposed: Sequence[Right], found: Found, supposed: Mapping[Right, Sup
             proposed=right in proposed,
             due_on=due.due_on if due else None,
             due_why=due.why if due else "",
+            opened=opened.get(right, ""),
         )
 
 

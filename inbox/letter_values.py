@@ -102,7 +102,8 @@ class SignalLine:
 @dataclass(frozen=True, kw_only=True)
 class ProposalLine:
     """A right that can be accepted. `words`: those that ask for it; `proposed`: it is ticked at first. `due_on` and `due_why`: the
-    day, and the clause or law that sets it ("policy 7: 30 days"); None and '' without a policy in force."""
+    day, and the clause or law that sets it ("policy 7: 30 days"); None and '' without a policy in force. `opened`: the request
+    that the letter opened for it already, '' where it has not."""
 
     key: str
     right: Right
@@ -111,6 +112,7 @@ class ProposalLine:
     proposed: bool
     due_on: date | None
     due_why: str
+    opened: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

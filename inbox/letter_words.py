@@ -13,9 +13,10 @@ from inbox.letter_tables import LetterRow
 from inbox.letter_values import LetterState, SignalLine, Tone, WaitingLetters
 from inbox.look_alikes import Likeness, look_alike
 from inbox.message import Message
-from inbox.proposals import join_rights, language_name, read_flags, read_found, read_kind, read_rights
+from inbox.proposals import join_rights, language_name, read_flags, read_found, read_kind
 from inbox.spoofing import Signals
 from inbox.triage import NO_REQUEST
+from policies.clauses import Right
 from policies.regimes import all_regimes
 
 AUTO_WORDS: Final[Mapping[str, str]] = {
@@ -40,11 +41,11 @@ def regime_name(regime: str) -> str:
     return law.name if law else regime
 
 
-def say(row: LetterRow, refs: Sequence[str], *, hint_closed: bool) -> tuple[str, Tone]:
-    """The proposal, or what became of it, as a list shows it."""
+def say(row: LetterRow, refs: Sequence[str], left: Sequence[Right], *, hint_closed: bool) -> tuple[str, Tone]:
+    """The proposal, or what became of it, as a list shows it. `left`: the rights that are proposed and not opened yet."""
     state = LetterState(row.state)
     if state is LetterState.WAITING:
-        return _say_proposal(row, refs, hint_closed=hint_closed)
+        return _say_proposal(row, refs, left, hint_closed=hint_closed)
     named = ", ".join(refs)
     said = {
         LetterState.ACCEPTED: f"Opened {named}",
@@ -56,8 +57,10 @@ def say(row: LetterRow, refs: Sequence[str], *, hint_closed: bool) -> tuple[str,
     return said, Tone.PLAIN
 
 
-def _say_proposal(row: LetterRow, refs: Sequence[str], *, hint_closed: bool) -> tuple[str, Tone]:
-    kind, rights, flags, hint = read_kind(row), read_rights(row), read_flags(row), row.hint_ref
+def _say_proposal(
+    row: LetterRow, refs: Sequence[str], rights: Sequence[Right], *, hint_closed: bool
+) -> tuple[str, Tone]:
+    kind, flags, hint = read_kind(row), read_flags(row), row.hint_ref
     if row.trouble:
         return "Could not be read whole", Tone.WARN
     if kind is Kind.OTHER:
@@ -72,6 +75,8 @@ def _say_proposal(row: LetterRow, refs: Sequence[str], *, hint_closed: bool) -> 
         law = f" · {regime_name(row.regime)}" if row.regime else ""
         again = f", as {hint}" if hint and hint not in refs else ""
         return join_rights(rights, RIGHT_NAMES) + law + again, Tone.OK
+    if row.rights:
+        return "What is left after a split", Tone.PLAIN
     language = language_name(row.language)
     if Flag.FOREIGN_LANGUAGE in flags and language:
         return f"{language}? A person must read it", Tone.PLAIN

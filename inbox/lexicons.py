@@ -17,6 +17,9 @@ from inbox.spelling import Speller
 FOLDER: Final = Path(__file__).with_name("lexicon")
 # How many other words may stand in a gap.
 _GAPS: Final = {"~": 2, "..": 7, "...": 14}
+# Words that stand in any order stand this near to the first.
+_ANYWHERE: Final = "&"
+_NEAR: Final = 12
 # Phrases of these weaken others; one that holds such words itself is not weakened by them.
 CONTEXTS: Final = ("not", "if")
 # What takes a meaning away is known by its exact words alone: "resident" is no slip of "residents".
@@ -34,6 +37,7 @@ class Phrase:
     strong: bool
     steps: tuple[tuple[int, frozenset[int]], ...]  # how many words may stand before, and which atoms then
     immune: frozenset[str]
+    ordered: bool = True  # without order: `&` between the words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +90,10 @@ class Lexicon:
                 continue
             for number in sorted({number for atom in found for number in first.get(atom, ())}):
                 phrase = self._phrases[number]
-                end = self._match(phrase, start, atoms, reading)
-                if end:
+                place = self._match(phrase, start, atoms, reading)
+                if place:
                     yield Hit(
-                        category=phrase.category, start=start, end=end, weak=phrase.weak, strong=phrase.strong,
+                        category=phrase.category, start=place[0], end=place[1], weak=phrase.weak, strong=phrase.strong,
                         immune=phrase.immune, language=self.language,
                     )  # fmt: skip
 
@@ -107,8 +111,12 @@ class Lexicon:
         return possible
 
     @staticmethod
-    def _match(phrase: Phrase, start: int, atoms: list[frozenset[int]], reading: Reading) -> int:
-        """The end of the phrase that begins at a word, 0 where there is none. Places are kept as a set: no backtracking."""
+    def _match(
+        phrase: Phrase, start: int, atoms: list[frozenset[int]], reading: Reading
+    ) -> tuple[int, int] | None:
+        """Where the phrase stands that begins at a word. Places are kept as a set: no backtracking."""
+        if not phrase.ordered:
+            return _match_near(phrase, start, atoms, reading)
         places = [start]
         sentences, count = reading.sentences, len(atoms)
         for gap, wanted in phrase.steps[1:]:
@@ -120,9 +128,9 @@ class Lexicon:
                     if wanted & atoms[at]:
                         reached.add(at)
             if not reached:
-                return 0
+                return None
             places = sorted(reached)
-        return places[0] + 1
+        return start, places[0] + 1
 
     def _read_sets(self, text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         for line in _lines(text):
@@ -134,6 +142,8 @@ class Lexicon:
         steps: list[tuple[int, frozenset[int]]] = []
         gap = 0
         for item in line.split():
+            if item == _ANYWHERE:
+                continue
             if item in _GAPS:
                 gap = _GAPS[item]
                 continue
@@ -144,7 +154,10 @@ class Lexicon:
             raise ConfigurationError(f"inbox/lexicon/{self.language}.yaml: a phrase of '{category}' is empty.")
         held = {name for name, atoms in context.items() if any(atoms & step for _, step in steps)}
         immune = frozenset(held if category not in CONTEXTS else ())
-        return Phrase(category=category, weak=mark == "?", strong=mark == "!", steps=tuple(steps), immune=immune)
+        return Phrase(
+            category=category, weak=mark == "?", strong=mark == "!", steps=tuple(steps), immune=immune,
+            ordered=f" {_ANYWHERE} " not in line,
+        )  # fmt: skip
 
     def _item(self, item: str) -> Iterator[tuple[int, frozenset[int]]]:
         """The atoms of one item; a script without spaces gives one for each of its characters."""
@@ -178,9 +191,32 @@ class Lexicon:
         return known.setdefault(word, len(self._stems) + len(self._exact))
 
     def _first_words(self, text: str) -> frozenset[int]:
-        """The words that begin the phrases of a context: a phrase with one of them means it so."""
-        firsts = [line.lstrip("?! ").split()[0] for line in _lines(text)]
+        """The words that begin the plain phrases of a context: a phrase with one of them means it so."""
+        firsts = [line.split()[0] for line in _lines(text) if not line.startswith("!")]
         return frozenset(atom for first in firsts for _, atoms in self._item(first) for atom in atoms)
+
+
+def _match_near(
+    phrase: Phrase, start: int, atoms: list[frozenset[int]], reading: Reading
+) -> tuple[int, int] | None:
+    """Where all words of a phrase stand about its first, each the nearest one, within the sentence."""
+    found = [start]
+    for _, wanted in phrase.steps[1:]:
+        for far in range(1, _NEAR + 1):
+            near = [
+                at
+                for at in (start + far, start - far)
+                if 0 <= at < len(atoms)
+                and at not in found
+                and wanted & atoms[at]
+                and reading.sentences[at] == reading.sentences[start]
+            ]
+            if near:
+                found.append(near[0])
+                break
+        else:
+            return None
+    return min(found), max(found) + 1
 
 
 @cache

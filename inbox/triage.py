@@ -118,9 +118,7 @@ def _kind(message: Message, looked: list[_Looked], rights: tuple[Right, ...]) ->
     if safe and signs > _ENOUGH:
         return Kind.OTHER, []  # "payment reminder": a word that reminds, among plain signs that nobody asks
     if rights:
-        names -= {one.speaks_for for one in weighed if one.weak} - {
-            one.speaks_for for one in weighed if not one.weak and not one.against
-        }
+        names &= _outweighing(weighed)
     if {COMPLAINT, REMINDER} & names and not fresh:
         return Kind.COMPLAINT if COMPLAINT in names else Kind.REMINDER, []
     if rights or EARLIER in names:
@@ -128,6 +126,13 @@ def _kind(message: Message, looked: list[_Looked], rights: tuple[Right, ...]) ->
     if safe and (signs >= _ENOUGH or message.auto in _ANSWERS_ITSELF):
         return Kind.OTHER, [_by_envelope(message, Kind.OTHER)] if message.auto else []
     return Kind.REQUEST, []
+
+
+def _outweighing(weighed: Iterable[Weighed]) -> set[str]:
+    """What can make a reminder or a complaint of a message that asks for something: a clear word of it, and for a
+    reminder some word of what was asked earlier; "for the third time: correct my name" asks anew."""
+    clear = {one.speaks_for for one in weighed if not one.weak and not one.against}
+    return clear if EARLIER in clear else clear - {REMINDER}
 
 
 def _asks(weighed: Iterable[Weighed]) -> bool:

@@ -69,11 +69,11 @@ class Weighing:
         around = self._by_sentence[sentence]
         against = ""
         if hit.category in RIGHTS:
-            against = self._against(hit, around) or (self._of_things(hit, around) if hit.weak else "")
+            against = self._against(hit, around) or self._of_things(hit, around)
         elif hit.category == COMPLAINT:
             against = self._against_complaint(hit, around)
         elif hit.category == MAYBE:
-            against = "said of rights in general" if "theirs" in around else self._of_things(hit, around, "")
+            against = "said of rights in general" if "theirs" in around else self._of_things(hit, around)
         elif hit.category in (REMINDER, EARLIER):
             against = "supposed" if self._is_supposed(hit, around) else ""
         return Weighed(
@@ -90,12 +90,15 @@ class Weighing:
 
     @staticmethod
     def _of_things(hit: Hit, around: dict[str, list[Hit]]) -> str:
-        """Whether words that could ask are those of an errand: "delete my second order", "a copy of the invoice"."""
+        """Whether words that could ask tell of an errand ("delete my second order") or of what the sender did himself."""
         joined = {one.start for one in around.get("but", ())}
-        for one in around.get(THINGS, ()):
-            together = one.start < hit.end and hit.start < one.end
-            if together and joined.isdisjoint(range(one.start, one.end)):
-                return "said of a thing"
+        weak = hit.weak or hit.category == MAYBE
+        told = [(one, "said of a thing") for one in around.get(THINGS, ()) if weak]
+        if hit.category in (MAYBE, Right.DELETION.value):
+            told += [(one, "done already") for one in around.get("did", ())]
+        for one, against in told:
+            if one.start < hit.end and hit.start < one.end and joined.isdisjoint(range(one.start, one.end)):
+                return against
         return ""
 
     def _weigh_citation(self, citation: Citation) -> list[Weighed]:
@@ -166,7 +169,7 @@ class Weighing:
             return False
         fine = {one.start + offset for one in around.get("fine_not", ()) for offset in range(one.end - one.start)}
         for one in around.get("not", ()):
-            if one.start in fine:
+            if one.start in fine or self._is_parted(one, around):
                 continue
             reach = _DENIES_FAR if one.strong else _DENIES_NEAR
             inside = hit.start <= one.start < hit.end and not one.strong
@@ -179,6 +182,11 @@ class Weighing:
             for one in around.get("not_after", ())
             if one.start not in fine
         )
+
+    def _is_parted(self, denial: Hit, around: dict[str, list[Hit]]) -> bool:
+        """Whether a comma stands within: in "a copy I need not, I want" nobody says that he does not want."""
+        that = {one.start for one in around.get("that", ())}
+        return any(at in self._reading.pauses and at not in that for at in range(denial.start + 1, denial.end))
 
     def _breaks(self, denial: Hit, hit: Hit, around: dict[str, list[Hit]]) -> bool:
         """Whether what stands between a denial and a phrase ends the denial."""
@@ -193,5 +201,5 @@ class Weighing:
 
 
 _CONTEXT: Final = frozenset(
-    {"not", "not_after", "fine_not", "if", "polite", "theirs", "reserve", "fresh", "but", "that", "ordinary"}
+    {"not", "not_after", "fine_not", "if", "polite", "theirs", "reserve", "fresh", "but", "that", "ordinary", "did"}
 )

@@ -24,6 +24,7 @@ from ledger.entries import (
     NewEntry,
     RecordedEntry,
     commit,
+    entry_ids,
     require_kind,
     require_opaque,
 )
@@ -117,10 +118,10 @@ class Ledger:
     def _insert(self, session: Session, entries: Sequence[NewEntry]) -> list[str]:
         now, rows, held, named, ids = self._clock.now(), [], [], [], list[str]()
         at = iso_utc(now)
-        for one in entries:
+        for entry_id, one in zip(entry_ids(now, len(entries)), entries, strict=True):
             require_kind(one.kind)
             require_opaque(one.actor, one.refs)
-            refs, kept, entry_id = list(dict.fromkeys(one.refs)), commit(one.private), new_id("ent")
+            refs, kept = list(dict.fromkeys(one.refs)), commit(one.private)
             row = {"id": entry_id, "at": at, "kind": one.kind, "actor": one.actor}
             rows.append({**row, "refs": canonical(refs).decode(), "commitment": kept.value})
             held.append({"entry_id": entry_id, "salt": kept.salt, "private": kept.private})

@@ -21,8 +21,9 @@ from core.words import full_day, long_day
 from notify.campaign_tables import CampaignRow, Stage
 from notify.campaign_words import words_in
 from notify.mail_headers import clean_line, make_message_id
+from notify.mail_purposes import find_purpose
 from notify.mail_writing import MailWriter, OwnWords, TextRenderer
-from notify.transport import Envelope
+from notify.transport import Envelope, MailRefused
 from policies.clause_differences import ClauseChange, compare_clauses
 from policies.clauses import RetentionClause, Right, RightClause
 from policies.documents import Document
@@ -86,7 +87,7 @@ class _When:
 
 class Letters:
     """Writes the mails of versions. `sender` is a mailbox as RFC 5322 writes it; `base_url` is where links lead; `mark`
-    names this installation in `X-Kept`."""
+    names this installation in `X-Kept`; `purpose`: the clause that they go out under, where that is another than their event's."""
 
     def __init__(
         self,
@@ -98,8 +99,10 @@ class Letters:
         clock: Clock,
         words: Callable[[str, str], OwnWords] | None = None,
         mark: str = "",
+        purpose: str = "",
     ) -> None:
         self._mark = mark
+        self._purpose = purpose
         self._writer = MailWriter(renderer, words)
         self._policies = policies
         self._sender = sender
@@ -126,6 +129,16 @@ class Letters:
             return _FOLDER[Stage.WITHDRAWN]
         weight = self._policies.version(session, row.version).weight
         return _FOLDER[Stage.NOTICE] if weight is Weight.MATERIAL else "policy_change_minor"
+
+    def find_purpose(self, session: Session, row: CampaignRow) -> str:
+        """The clause that the mails of a campaign go out under. Raises MailRefused where no policy names it."""
+        in_force = self._policies.in_force(session)
+        event = self.event(session, row)
+        try:
+            return find_purpose(event, self._purpose, in_force.document if in_force else None)
+        except MailRefused as error:
+            remedy = "Nobody is told until a policy names it with a clause `purpose`; then it goes on by itself."
+            raise MailRefused(error.message, remedy=remedy) from error
 
     def letter(self, session: Session, row: CampaignRow, language: str | None) -> Letter:
         """One letter."""

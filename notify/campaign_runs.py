@@ -29,7 +29,7 @@ from notify.campaign_mails import Letter, Letters
 from notify.campaign_rows import Claimed, People, digest_rows
 from notify.campaign_sending import LIVE, SYSTEM, Held, Pace, Refusals, Sender
 from notify.campaign_tables import CampaignPersonRow, CampaignRow, CampaignState, PersonState, Stage
-from notify.campaign_views import TO_TELL, CampaignView, count_states, read_ways
+from notify.campaign_views import TO_TELL, CampaignView, count_states, read_ways, someone_waits
 from notify.campaigns import Campaigns, own_address
 from notify.declining import Declining
 from notify.mail_rates import DomainRates
@@ -174,7 +174,7 @@ class CampaignRuns:
     def _is_followed(self, session: Session, row: CampaignRow, now: datetime) -> bool:
         """Whether a campaign that is complete has something to do: a withdrawal, a joiner, or a look for joiners."""
         return (
-            row.state == CampaignState.WITHDRAWN or self._pass_is_due(session, row, now) or _someone_waits(session, row)
+            row.state == CampaignState.WITHDRAWN or self._pass_is_due(session, row, now) or someone_waits(session, row)
         )
 
     def _pass_is_due(self, session: Session, row: CampaignRow, now: datetime) -> bool:
@@ -202,13 +202,20 @@ class CampaignRuns:
             self._recover(work)
             if row.state == CampaignState.WITHDRAWN:
                 self._drop(work)
-            elif self._pass(work):
-                self._send(work)
-                self._finish(work)
+            else:
+                self._tell(work)
         except NoAudience as error:
             self._note_no_audience(work, error)
         except KeptError as error:
             self._note_trouble(work, error)
+
+    def _tell(self, work: _Work) -> None:
+        """Nobody is even looked up while no policy names what they would be told for. Raises MailRefused then."""
+        with self._database.read() as session:
+            self._letters.find_purpose(session, session.get_one(CampaignRow, work.id))
+        if self._pass(work):
+            self._send(work)
+            self._finish(work)
 
     def _recover(self, work: _Work) -> None:
         with self._database.begin() as session:
@@ -260,7 +267,7 @@ class CampaignRuns:
     def _send(self, work: _Work) -> None:
         with self._database.read() as session:
             row = session.get_one(CampaignRow, work.id)
-            if not _someone_waits(session, row):
+            if not someone_waits(session, row):
                 return
             letters, event = self._letters.of(session, row), self._letters.event(session, row)
             counts = count_states(session, work.id) if work.on_progress is not _quiet else {}  # it takes its time
@@ -290,7 +297,7 @@ class CampaignRuns:
         """Say that it is complete, and when there is nothing left; else when to look again."""
         with self._database.read() as session:
             row = session.get_one(CampaignRow, work.id)
-            to_complete = row.state == CampaignState.RUNNING and not _someone_waits(session, row)
+            to_complete = row.state == CampaignState.RUNNING and not someone_waits(session, row)
             counts = count_states(session, work.id) if to_complete else {}
             digest = digest_rows(session, work.id) if to_complete else ""
         with self._database.begin() as session:
@@ -385,16 +392,3 @@ class CampaignRuns:
                         raise
                     time.sleep(0.2)
             yield held
-
-
-def _someone_waits(session: Session, row: CampaignRow) -> bool:
-    return (
-        session.execute(
-            sa.select(CampaignPersonRow.id)
-            .where(
-                CampaignPersonRow.campaign_id == row.id, CampaignPersonRow.state.in_([state.value for state in TO_TELL])
-            )
-            .limit(1)
-        ).first()
-        is not None
-    )

@@ -98,6 +98,14 @@ def view_campaign(session: Session, row: CampaignRow, *, now: datetime, per_minu
     )
 
 
+def someone_waits(session: Session, row: CampaignRow) -> bool:
+    """Whether anybody of a campaign is still to tell."""
+    waiting = sa.select(CampaignPersonRow.id).where(
+        CampaignPersonRow.campaign_id == row.id, CampaignPersonRow.state.in_([state.value for state in TO_TELL])
+    )
+    return session.execute(waiting.limit(1)).first() is not None
+
+
 def read_ways(text: str) -> tuple[NoticeChannel, ...]:
     """The channels of a row."""
     return tuple(NoticeChannel(way) for way in text.split(",") if way)

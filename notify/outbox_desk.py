@@ -1,4 +1,4 @@
-"""The outbox as operators see it: every mail with its state, its tries and its text, and the two things a person may do with one."""
+"""The outbox as operators see it: every mail with its state, its tries and its text, and the three things a person may do with one."""
 
 from __future__ import annotations
 
@@ -23,11 +23,17 @@ from notify.tables import MailState, MailTextRow, MailTryRow, SentMailRow
 
 MOST_AT_ONCE: Final = 200
 BY_HAND: Final = "Given up by hand."
+ARRIVED: Final = "Found to have arrived, by hand."
 # A person may have it tried again, or at once; and may end what else would go on, or stay open.
 RETRYABLE: Final = frozenset(
     {MailState.WAITING, MailState.UNCERTAIN, MailState.REFUSED, MailState.BOUNCED, MailState.GIVEN_UP}
 )
 ENDABLE: Final = frozenset({MailState.QUEUED, MailState.WAITING, MailState.UNCERTAIN})
+_KINDS: Final = {
+    MailState.WAITING: "mail.retried",
+    MailState.GIVEN_UP: "mail.given_up",
+    MailState.SENT: "mail.arrived",
+}
 _SHOWN_HEADERS: Final = (
     "From", "To", "Reply-To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted", "List-Unsubscribe",
     "List-Unsubscribe-Post", "Content-Language",
@@ -62,6 +68,10 @@ class OutgoingLine:
     def can_give_up(self) -> bool:
         return self.state in ENDABLE
 
+    @property
+    def can_arrive(self) -> bool:
+        return self.state is MailState.UNCERTAIN
+
 
 @dataclass(frozen=True, kw_only=True)
 class MailTry:
@@ -91,7 +101,7 @@ class OutgoingView:
 
 
 class OutboxDesk:
-    """Lists and shows mails, has one tried again, gives one up."""
+    """Lists and shows mails, has one tried again, gives one up, takes one as arrived."""
 
     def __init__(self, database: Database, clock: Clock, ledger: Ledger) -> None:
         self._database = database
@@ -184,6 +194,20 @@ class OutboxDesk:
                 event.payload, event.done_at = {}, self._clock.now()
             self._settle(session, row, MailState.GIVEN_UP, why=BY_HAND, by=by, next_at=None)
 
+    def arrived(self, mail_id: str, *, by: str) -> None:
+        """Somebody found out that an uncertain mail arrived: it counts as sent. Raises Conflict for another."""
+        with self._database.begin() as session:
+            row = _find(session, mail_id, lock=True)
+            state = MailState(row.state)
+            if state is not MailState.UNCERTAIN:
+                raise Conflict(
+                    f"This mail is {say_state(state)}, so nobody has to say whether it arrived.",
+                    remedy="Look at the outbox again.",
+                )
+            if (event := session.get(OutboxRow, mail_id)) is not None:
+                event.payload, event.done_at = {}, event.done_at or self._clock.now()
+            self._settle(session, row, MailState.SENT, why=ARRIVED, by=by, next_at=None)
+
     def _settle(
         self, session: Session, row: SentMailRow, state: MailState, *, why: str, by: str, next_at: datetime | None
     ) -> None:
@@ -191,8 +215,7 @@ class OutboxDesk:
         row.state, row.at, row.why, row.next_at = state.value, now, why, next_at
         session.add(MailTryRow(mail_id=row.id, at=now, state=state.value, trouble=why, by=by))
         private = {"mail": row.event, "was": was, "is": state.value}
-        kind = "mail.retried" if state is MailState.WAITING else "mail.given_up"
-        self._ledger.record(session, kind=kind, actor=by, refs=[row.id], private=private)
+        self._ledger.record(session, kind=_KINDS[state], actor=by, refs=[row.id], private=private)
 
 
 def say_state(state: MailState) -> str:

@@ -21,7 +21,7 @@ class AlarmKind(StrEnum):
     """HALF: the oldest record has used up half of `within`. BROKEN: evidence says the promise is broken. MISSED: a run did
     not begin when it was due. UNREACHED: a store could not say. WAITS: a sweep waits for a person for more than half of
     `within`. SILENT: a job does not run, or only fails. OVERDUE: a request is open on a day after the one it was due. BACK: people
-    who were erased are there again. WEBHOOK: an endpoint takes no events. MAIL: mails were given up, or may not have arrived."""
+    who were erased are there again. WEBHOOK: an endpoint takes no events. MAIL: mails were given up, or may not have arrived. LETTERS: nobody sorts what came in."""
 
     HALF = "half_used"
     BROKEN = "broken"
@@ -33,6 +33,7 @@ class AlarmKind(StrEnum):
     BACK = "erased_back"
     WEBHOOK = "webhook_failing"
     MAIL = "mail_stuck"
+    LETTERS = "letters_wait"
 
 
 # What each is called while it stands, and once it is over.
@@ -47,6 +48,7 @@ TITLES = {
     AlarmKind.BACK: "What request {about} erased is back",
     AlarmKind.WEBHOOK: "Webhooks to {about} do not arrive",
     AlarmKind.MAIL: "Mails do not arrive",
+    AlarmKind.LETTERS: "Letters wait to be sorted",
 }
 OVER_TITLES = {
     AlarmKind.HALF: "{about}: back inside half of its time",
@@ -59,6 +61,7 @@ OVER_TITLES = {
     AlarmKind.BACK: "What request {about} erased is gone again",
     AlarmKind.WEBHOOK: "Webhooks to {about} arrive again",
     AlarmKind.MAIL: "No mail waits for somebody any more",
+    AlarmKind.LETTERS: "No letter waits too long any more",
 }
 TO_DO = {
     AlarmKind.HALF: "Look why the sweep does not take them: a hold, its budget, an error of the last run.",
@@ -71,6 +74,7 @@ TO_DO = {
     AlarmKind.BACK: "Look at Requests, Erased, then erase it again or say why it stays.",
     AlarmKind.WEBHOOK: "Look at Webhooks in the console: set the endpoint right, then send again what failed.",
     AlarmKind.MAIL: "Look at Outbox: try them again, or give them up and reach the person in another way.",
+    AlarmKind.LETTERS: "Look at Mail: accept, add or set aside what came in. Each clock has run since it came.",
 }
 # What nobody can say of a clause while a store of it cannot be read.
 UNKNOWN_THEN = frozenset({AlarmKind.HALF, AlarmKind.BROKEN})
@@ -113,6 +117,14 @@ class MissedRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LettersWait:
+    """Letters that nobody sorted for too long, in a sentence. `since`: when the oldest came in."""
+
+    says: str
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """What is known of one clause. `sweep`, `within`, `missed` and `waits_since` are of retention clauses alone."""
 
@@ -143,6 +155,7 @@ def judge_alarms(
     back: Sequence[BackLine] = (),
     endpoints: Sequence[EndpointLine] = (),
     mails: StuckMails | None = None,
+    letters: LettersWait | None = None,
 ) -> tuple[Alarm, ...]:
     """Every alarm that stands now. A clause that nobody has ever looked at is red on the board, and no alarm."""
     alarms = [alarm for one in standings for alarm in _of_clause(one, now)]
@@ -152,6 +165,8 @@ def judge_alarms(
     alarms += [alarm for one in endpoints for alarm in _of_endpoint(one)]
     if mails:
         alarms.append(Alarm(kind=AlarmKind.MAIL, about="outbox", says=_mail_words(mails), since=mails.since))
+    if letters:
+        alarms.append(Alarm(kind=AlarmKind.LETTERS, about="inbox", says=letters.says, since=letters.since))
     return tuple(alarms)
 
 

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.clock import Clock
+from core.clock import Clock, day_in
 from core.database import Base, Database
 from core.errors import WaitsForPerson
 from core.ids import new_id
@@ -20,13 +20,15 @@ from core.settings_owners import OwnerSettings
 from core.words import full_day, span
 from dsr.erasure_looks import list_back
 from dsr.figures import list_late
+from inbox.letter_lists import waiting
+from inbox.letter_words import waiting_sentence
 from notify.mail import queue_mail
 from notify.stuck_mails import read_stuck
 from notify.webhook_desk import list_endpoints
 from notify.webhooks import Webhooks
 from policies.cutoffs import BindingClause
 from policies.versions import Policies, Version
-from promises.alarms import Alarm, AlarmKind, MissedRun, Standing, find_news, judge_alarms
+from promises.alarms import Alarm, AlarmKind, LettersWait, MissedRun, Standing, find_news, judge_alarms
 from promises.evidence import SweepEvidences
 from promises.silence import read_silences
 from promises.states import judge_sweep
@@ -110,8 +112,10 @@ class Alarms:
             late = list_late(session, now, version.document.controller.timezone if version else "UTC")
             back = list_back(session)
             endpoints = list_endpoints(session, self._webhooks.endpoints) if self._webhooks else ()
-            mails = read_stuck(session, now)
-        standing = judge_alarms(standings, silences, now, late=late, back=back, endpoints=endpoints, mails=mails)
+            mails, letters = read_stuck(session, now), _letters(session, version, now)
+        standing = judge_alarms(
+            standings, silences, now, late=late, back=back, endpoints=endpoints, mails=mails, letters=letters
+        )
         try:
             with self._database.begin() as session:
                 self._settle(session, standing, now)
@@ -200,6 +204,12 @@ def read_open_alarms(session: Session) -> tuple[OpenAlarm, ...]:
     return tuple(
         OpenAlarm(alarm=_alarm(row), raised_at=row.raised_at, told_at=row.told_at) for row in _open_rows(session)
     )
+
+
+def _letters(session: Session, version: Version | None, now: datetime) -> LettersWait | None:
+    found = waiting(session, now)
+    says = waiting_sentence(found, now, day_in(now, version.document.controller.timezone if version else "UTC"))
+    return LettersWait(says=says, since=found.oldest_at) if says and found.oldest_at else None
 
 
 def _missed(session: Session, clause: str, due: Due | None) -> MissedRun | None:

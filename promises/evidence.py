@@ -22,6 +22,7 @@ from policies.documents import Document
 from policies.own import is_own
 from promises.history import note_look
 from promises.states import CookieEvidence, MapEvidence, ScanEvidence, SweepEvidence
+from retention.runs import read_standing
 from retention.sweeps import Sweeps
 from retention.views import ClauseOverdue
 from stores.datamap import DataMap
@@ -71,8 +72,7 @@ class SweepEvidences:
         row = session.get(SweepEvidenceRow, clause)
         if row is None:
             return None
-        standing = self._sweeps.state(clause)
-        good = standing.last_good
+        good, waits = read_standing(session, clause)
         return SweepEvidence(
             checked_at=row.checked_at,
             due=row.due,
@@ -80,11 +80,11 @@ class SweepEvidences:
             broken=row.broken,
             over=timedelta(seconds=row.over_seconds),
             held=row.held,
-            waits_for_approval=standing.waiting is not None,
+            waits_for_approval=waits,
             trouble=tuple(row.trouble),
             unreached=tuple(row.unreached),
-            last_run_rows=good.rows if good else 0,
-            last_run_at=good.ended_at if good else None,
+            last_run_rows=good[0] if good else 0,
+            last_run_at=good[1] if good else None,
         )
 
     def _keep(self, session: Session, one: ClauseOverdue) -> None:

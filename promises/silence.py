@@ -22,6 +22,7 @@ WATCHED: Final[Mapping[str, timedelta]] = {
     "checkpoints": timedelta(minutes=1),
     "ledger check": timedelta(hours=1),
     "inbox": timedelta(seconds=1),
+    "letters": timedelta(seconds=2),
     "sweeps": timedelta(minutes=1),
     "promises": timedelta(minutes=5),
     "requests": timedelta(minutes=10),

@@ -118,6 +118,19 @@ def last_good_run(session: Session, clause: str) -> SweepRunRow | None:
     return session.execute(_of_clause(clause).where(SweepRunRow.state == RunState.DONE).limit(1)).scalar_one_or_none()
 
 
+def read_standing(session: Session, clause: str) -> tuple[tuple[int, datetime | None] | None, bool]:
+    """What the board says of a clause's runs: the records and the end of the last one that left nothing undone (None:
+    there was none), and whether one waits for a person."""
+    good = (
+        sa.select(SweepRunRow.rows, SweepRunRow.ended_at)
+        .where(SweepRunRow.clause == clause, SweepRunRow.state == RunState.DONE)
+        .order_by(SweepRunRow.started_at.desc(), SweepRunRow.id.desc())
+    )
+    waits = sa.select(SweepRunRow.id).where(SweepRunRow.clause == clause, SweepRunRow.state == RunState.WAITING)
+    found = session.execute(good.limit(1)).first()
+    return (found.rows, found.ended_at) if found else None, session.execute(waits.limit(1)).first() is not None
+
+
 def last_approval(session: Session, clause: str) -> SweepApprovalRow | None:
     """The approval that runs of a clause stand on, or the last one, revoked."""
     wanted = sa.select(SweepApprovalRow).where(SweepApprovalRow.clause == clause)

@@ -142,6 +142,7 @@ def wire_telling(
     per_minute: int | None = None,
     clock: Clock | None = None,
     collections: tuple[CollectionSettings, ...] = (ACCOUNTS,),
+    purpose: str = "",
 ) -> TellingRooms:
     """Wire the rooms over a control database and a host application."""
     standing = clock if isinstance(clock, StandingClock) else StandingClock(NOW)
@@ -155,7 +156,7 @@ def wire_telling(
     audience = MappedAudience(DataMap(collections, {"gateway": store}))
     letters = Letters(
         Renderer(base_url="https://kept.example"), policies, sender=settings.sender,
-        base_url="https://kept.example", clock=clock,
+        base_url="https://kept.example", clock=clock, purpose=purpose,
     )  # fmt: skip
     runs = CampaignRuns(
         database=database, clock=clock, campaigns=campaigns, policies=policies, audience=audience, letters=letters,

@@ -22,7 +22,7 @@ from core.errors import BadInput, Conflict, NotFound
 from core.leases import Leases
 from core.outbox import Dispatcher
 from notify.campaign_sending import REFUSED_IN_A_ROW
-from notify.campaign_tables import CampaignState, PersonState, Stage
+from notify.campaign_tables import CampaignRow, CampaignState, PersonState, Stage
 from notify.campaign_views import CampaignView
 from notify.campaigns import PREVIEW
 from plans.leasing import hold_lease
@@ -401,6 +401,23 @@ def test_while_one_process_tells_people_another_leaves_it_alone(rooms: TellingRo
     with hold_lease(Leases(rooms.database, rooms.clock), rooms.clock, "campaigns"):
         rooms.runs.run_slice()
     assert rooms.mails() == []
+
+
+def test_a_campaign_for_a_purpose_that_no_policy_names_is_held_with_its_reason(database: Database, host: Path) -> None:
+    """Nobody is looked up or told; the campaign says why and looks again by itself, and goes on once the purpose is named."""
+    for rooms in begin(database, host, purpose="news-of-the-house"):
+        number = change(rooms)
+        held = rooms.runs.run(number)
+        assert (held.state, figures(held), rooms.people()) == (CampaignState.RUNNING, (0, 0, 0, 0), [])
+        assert "Neither the policy in force nor Kept's own names the purpose 'news-of-the-house'" in held.problem
+        assert "Nobody is told until a policy names it" in held.problem
+        assert rooms.mails() == []
+        with rooms.database.read() as session:
+            assert session.execute(sa.select(CampaignRow.again_at)).scalar_one() > rooms.clock.now()
+        named = wire_telling(database, host, clock=rooms.clock)
+        rooms.clock.advance(timedelta(minutes=1))
+        assert figures(named.runs.run(number)) == (2, 0, 0, 0)
+        assert view(rooms).problem == ""
 
 
 def test_a_preview_goes_to_one_address_alone(rooms: TellingRooms) -> None:

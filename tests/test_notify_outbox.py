@@ -120,6 +120,14 @@ def test_a_server_that_goes_silent_after_the_message_leaves_it_uncertain(databas
     room.desk.give_up(once, by="opr_1")
     assert room.row(once).state == MailState.GIVEN_UP
     assert room.desk.counts()[MailState.UNCERTAIN] == 1
+    room.desk.arrived(answer, by="opr_1")  # somebody asked the person
+    last = room.desk.mail(answer).tries[-1]
+    assert (room.row(answer).state, last.state, last.by) == (MailState.SENT, MailState.SENT, "opr_1")
+    room.run_on(timedelta(days=1))
+    assert (len(room.desk.mail(answer).tries), room.payload(answer)) == (4, {})
+    for settled in (answer, once):
+        with pytest.raises(Conflict, match="nobody has to say"):
+            room.desk.arrived(settled, by="opr_1")
 
 
 def test_a_server_that_is_down_ends_the_round_and_is_left_alone(database: Database, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from pypdf import PdfReader
 from pypdf.generic import DictionaryObject
 
@@ -81,8 +82,10 @@ def test_the_numbers_are_those_of_the_stores_and_name_nobody(
 ) -> None:
     """Runs by clause, the request by its reference; the person's address stands in no file and not in the PDF."""
     pdf, folder = made
-    ran = {one.clause for one in installation.kept.sweeps.clauses()}
-    assert {one["clause"] for one in rows(folder, "sweeps.csv")} <= ran
+    with installation.kept.database.read() as session:
+        ran = sa.text("SELECT clause, count(*), sum(rows) FROM sweep_runs WHERE state = 'done' GROUP BY clause")
+        counted = {clause: (runs, gone) for clause, runs, gone in session.execute(ran)}
+    assert {one["clause"]: (int(one["runs"]), int(one["rows"])) for one in rows(folder, "sweeps.csv")} == counted
     (request,) = rows(folder, "requests.csv")
     assert (request["right"], request["outcome"], request["late"]) == ("access", "open", "no")
     for path in folder.rglob("*"):
@@ -98,7 +101,8 @@ def test_an_auditor_checks_it_with_the_program_that_goes_along(made: tuple[bytes
     """The ledger, and one proof beside its entry; a changed entry is found."""
     _, folder = made
     proof = sorted((folder / "proofs").glob("*.tlog-proof"))[0]
-    for files in (["ledger.jsonl"], [f"proofs/{proof.name}", f"proofs/{proof.stem}.json"]):
+    key = (folder / "key.txt").read_text().strip()
+    for files in (["ledger.jsonl"], [f"proofs/{proof.name}", f"proofs/{proof.stem}.json", "--key", key]):
         ran = subprocess.run(
             [sys.executable, "-I", "verify.py", *files], cwd=folder, capture_output=True, text=True, check=False
         )
@@ -107,7 +111,7 @@ def test_an_auditor_checks_it_with_the_program_that_goes_along(made: tuple[bytes
     changed = folder / "changed.json"
     changed.write_text(entry.read_text().replace('"kind":"', '"kind":"x'))
     ran = subprocess.run(
-        [sys.executable, "-I", "verify.py", f"proofs/{proof.name}", "changed.json"],
+        [sys.executable, "-I", "verify.py", f"proofs/{proof.name}", "changed.json", "--key", key],
         cwd=folder,
         capture_output=True,
         text=True,

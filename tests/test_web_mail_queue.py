@@ -336,6 +336,13 @@ def test_the_commands_list_show_and_decide(installation: Installation) -> None:
     assert len(json.loads(accepted.stdout)["requests"]) == 1
     assert run_command(root, "inbox", "reject", letter, "--why", "x").returncode == 1
     assert json.loads(run_command(root, "inbox", "undo", letter, "--json").stdout)["state"] == "waiting"
+    parted = run_command(root, "inbox", "split", letter, "--right", "access", "--json")
+    assert parted.returncode == 0, parted.stderr
+    assert json.loads(parted.stdout)["rights"] == ["deletion"]
+    (ref,) = json.loads(parted.stdout)["requests"]
+    assert f"[ ] access, opened as {ref}" in run_command(root, "inbox", "show", letter).stdout
+    rest = json.loads(run_command(root, "inbox", "accept", letter, "--json").stdout)["requests"]
+    assert len(rest) == 1
     missing = run_command(root, "inbox", "show", "ltr_nothing")
     assert missing.returncode == NotFound.exit_status
     assert "no letter" in missing.stderr

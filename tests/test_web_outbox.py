@@ -147,6 +147,20 @@ def test_only_who_works_on_requests_retries_or_gives_up_and_only_what_can_be(ins
     assert nobody.post(f"{address}/retry").status_code in (302, 400)
 
 
+def test_only_an_uncertain_mail_can_be_said_to_have_arrived(installation: Installation) -> None:
+    """A person settles what no machine knows, and it stands there who it was."""
+    address = f"/console/outbox/{add_mail(installation, MailState.UNCERTAIN)}"
+    assert installation.client().post(f"{address}/arrived").status_code in (302, 400)
+    client = installation.signed_in(AGENT)
+    assert "It arrived" in client.get(address).get_data(as_text=True)
+    assert client.get(f"{address}/arrived").status_code in (404, 405)
+    assert post(client, f"{address}/arrived", address).status_code == 302
+    page = read(installation, address)
+    assert "Found to have arrived, by hand. By Tom Ackerby." in page.get_text(" ")
+    assert page.select_one(f'form[action="{address}/arrived"]') is None
+    assert post(client, f"{address}/arrived", "/console/outbox").status_code == 409
+
+
 # the words
 
 

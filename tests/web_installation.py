@@ -44,6 +44,8 @@ PAGES = (
     "/console/ledger",
     "/console/outbox",
     "/console/mails",
+    "/console/reports",
+    "/console/figures",
 )
 PUBLIC = ("/privacy", "/privacy/versions", "/privacy/versions/1", "/privacy/promises", "/console/sign-in", "/nowhere")
 

@@ -237,6 +237,7 @@ ACCESS: Final[dict[str, Rule]] = {
     "console.outgoing": Permission.READ,
     "console.retry_mail": Permission.WORK_REQUESTS,
     "console.give_up_mail": Permission.WORK_REQUESTS,
+    "console.take_mail_as_arrived": Permission.WORK_REQUESTS,
     "console.mails": Permission.READ,
     "console.mail_word": Permission.READ,
     "console.mail_html": Permission.READ,

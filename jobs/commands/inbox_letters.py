@@ -55,7 +55,7 @@ def show(wiring: Wiring, letter_id: str) -> Answer:
         show_in_terminal(text),
         "",
         f"{view.proposal.kind.value}, {view.proposal.language}, {view.proposal.regime or 'no law named'}",
-        *(_say_right(line) for line in view.proposal.lines if line.proposed or line.words),
+        *(_say_right(line) for line in view.proposal.lines if line.proposed or line.words or line.opened),
         *(f"  may belong to {one.ref}: {one.why}" for one in view.candidates),
         f"{view.state.value}" + (f": {', '.join(view.refs)}" if view.refs else ""),
     ]
@@ -86,6 +86,35 @@ def accept(
         )
         kept.ledger.settle()
     return Answer(data={"letter": letter_id, "requests": list(refs)}, lines=[f"Opened: {', '.join(refs)}."])
+
+
+@click.command()
+@click.argument("letter_id", metavar="ID")
+@click.option("--right", "rights", multiple=True, required=True, help="What is opened alone, several times.")
+@click.option("--law", help="The law that its clock follows; without it, as proposed.")
+@click.option("--language", help="The language of our mails; without it, as proposed.")
+@click.option("--contact", metavar="EMAIL", help="Where the link that proves the address goes; without it, the sender.")
+@click.pass_obj
+@answering
+def split(
+    wiring: Wiring, letter_id: str, rights: tuple[str, ...], law: str | None, language: str | None, contact: str | None
+) -> Answer:
+    """Open some requests of a letter as a conversation of their own; it stays to sort for the rest."""
+    with wiring.open_services(None) as kept:
+        proposal = kept.inbox.desk.letter(letter_id).proposal
+        refs = kept.inbox.desk.split(
+            letter_id,
+            rights=rights,
+            regime=law or proposal.regime,
+            language=language or proposal.answered_in,
+            by=command_actor(),
+            contact=contact,
+        )
+        rest = [right.value for right in kept.inbox.desk.letter(letter_id).proposal.rights]
+        kept.ledger.settle()
+    left = f"Left to sort: {', '.join(rest)}." if rest else "Nothing that was proposed is left."
+    data = {"letter": letter_id, "requests": list(refs), "rights": rest}
+    return Answer(data=data, lines=[f"Opened: {', '.join(refs)}. {left}"])
 
 
 @click.command()
@@ -130,7 +159,7 @@ def _decide(wiring: Wiring, letter_id: str, decide: Callable[[InboxDesk, str], N
 
 
 def _say_right(line: ProposalLine) -> str:
-    due = f", due {line.due_on}" if line.due_on else ""
+    due = f", opened as {line.opened}" if line.opened else f", due {line.due_on}" if line.due_on else ""
     because = ", ".join(f"“{one_line(words)}”" for words in line.words[:3])
     return f"  [{'x' if line.proposed else ' '}] {line.right.value}{due}" + (f": {because}" if because else "")
 
@@ -177,6 +206,7 @@ def _view_json(view: LetterView) -> dict[str, Any]:
                 "proposed": one.proposed,
                 "words": list(one.words),
                 "due_on": one.due_on.isoformat() if one.due_on else None,
+                "request": one.opened or None,
             }
             for one in proposal.lines
         ],
@@ -190,4 +220,4 @@ def _view_json(view: LetterView) -> dict[str, Any]:
     }
 
 
-LETTER_COMMANDS = (list_letters, show, accept, reject, belongs_to, undo)
+LETTER_COMMANDS = (list_letters, show, accept, split, reject, belongs_to, undo)

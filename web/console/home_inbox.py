@@ -9,6 +9,7 @@ from flask import url_for
 
 from core.words import ago, day_left, plural, short_day
 from inbox.letter_values import WaitingLetters
+from inbox.letter_words import waiting_sentence
 from web.glance import waiting_letters
 from web.services import services
 
@@ -18,9 +19,10 @@ def letters_to_sort(today: date) -> list[dict[str, Any]]:
     waiting = waiting_letters()
     if not waiting.count:
         return []
+    is_pressing = waiting_sentence(waiting, services().clock.now(), today) != ""
     return [
         {
-            "state": "due" if waiting.next_due and waiting.next_due <= today else "plain",
+            "state": "due" if is_pressing else "plain",
             "icon": "mail",
             "title": plural(waiting.count, "letter to sort", "letters to sort"),
             "href": url_for("console.letters"),

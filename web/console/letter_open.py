@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -13,13 +12,11 @@ from babel.core import UnknownLocaleError
 from flask import request
 from flask_login import current_user
 
-from core.errors import NotFound
 from core.operators import Permission
 from core.words import full_day, long_day, plural, short_day, size
 from inbox.desk import Candidate, LetterState, LetterView, Proposal, ProposalLine, Tone
 from inbox.findings import Flag, Kind
 from inbox.showing import Paragraph, one_line, show, show_plain
-from policies.clauses import Right
 from web.console.actors import actor_names, say_actor
 from web.console.requests import regime_name
 from web.context import controller_zone
@@ -57,7 +54,7 @@ _TONES: Final = {Tone.OK: ("kept", "check"), Tone.PLAIN: ("plain", "todo"), Tone
 
 @dataclass(frozen=True, kw_only=True)
 class RightLine:
-    """A right that can be ticked. `due`: the day, '' where nothing sets one; `due_why`: what sets it."""
+    """A right that can be ticked. `due`: the day, '' where nothing sets one; `due_why`: what sets it; `opened`: its request."""
 
     value: str
     name: str
@@ -66,6 +63,7 @@ class RightLine:
     key: str
     due: str
     due_why: str
+    opened: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,17 +232,9 @@ def right_lines(view: LetterView, ticked: Sequence[str] | None, today: date) -> 
     """Every right that can be accepted. `ticked`: what was ticked before something was refused, None: as proposed, without
     what the letter opened already; of one that is sorted, what it opened."""
     if ticked is None:
-        there = list(_rights_there(view))
-        left = [right for right in view.proposal.rights if right not in there]
-        ticked = [right.value for right in (left if view.state is LetterState.WAITING else there)]
+        waits, lines = view.state is LetterState.WAITING, view.proposal.lines
+        ticked = [one.right.value for one in lines if (one.proposed if waits else one.opened)]
     return tuple(_right_line(one, ticked, today) for one in view.proposal.lines)
-
-
-def _rights_there(view: LetterView) -> Iterator[Right]:
-    """The rights of its requests, as far as they are still known."""
-    for ref in view.refs:
-        with suppress(NotFound):
-            yield services().requests.view(ref).line.right
 
 
 def _right_line(one: ProposalLine, ticked: Sequence[str], today: date) -> RightLine:
@@ -256,6 +246,7 @@ def _right_line(one: ProposalLine, ticked: Sequence[str], today: date) -> RightL
         key=one.key,
         due=short_day(one.due_on, today) if one.due_on else "",
         due_why=one.due_why,
+        opened=one.opened,
     )
 
 

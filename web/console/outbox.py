@@ -1,4 +1,4 @@
-"""Mail out in the console: each mail with its state, its tries and its text, the two things a person may do, and the files."""
+"""Mail out in the console: each mail with its state, its tries and its text, the three things a person may do, and the files."""
 
 from __future__ import annotations
 
@@ -92,6 +92,12 @@ def give_up_mail(mail_id: str) -> Response | tuple[str, int]:
     return _act(mail_id, services().outbox.give_up, "The mail is given up: nothing tries it again by itself.")
 
 
+@blueprint.post("/outbox/<mail_id>/arrived")
+def take_mail_as_arrived(mail_id: str) -> Response | tuple[str, int]:
+    """Settle a mail of which nobody knew: somebody found out that it arrived."""
+    return _act(mail_id, services().outbox.arrived, "The mail counts as sent: it arrived.")
+
+
 def _act(mail_id: str, act: Callable[..., None], done: str) -> Response | tuple[str, int]:
     try:
         act(mail_id, by=current_user.operator.id)
@@ -117,6 +123,7 @@ def _page(view: OutgoingView, problem: str = "") -> str:
         tries=[(LOOKS[one.state], say_try(one, names), one.at) for one in view.tries],
         retry=url_for("console.retry_mail", mail_id=line.id) if may and line.can_retry else "",
         give_up=url_for("console.give_up_mail", mail_id=line.id) if may and line.can_give_up else "",
+        arrived=url_for("console.take_mail_as_arrived", mail_id=line.id) if may and line.can_arrive else "",
         says=_say_state(view, LOOKS[line.state]),
         words=url_for("console.mail_word", event=line.event),
         problem=problem,

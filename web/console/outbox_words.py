@@ -24,7 +24,7 @@ LOOKS: Final[Mapping[MailState, Look]] = {
     MailState.QUEUED: Look(state="new", word="Queued", says="It goes out with the next round, within seconds."),
     MailState.WAITING: Look(state="waiting", word="Waiting", says="The server did not take it yet, so it is tried again by itself."),
     MailState.SENDING: Look(state="now", word="Sending", says="It is being handed over now."),
-    MailState.UNCERTAIN: Look(state="due", word="Uncertain", says="It went to the server, which fell silent: it may have arrived or not. Ask the server's log, then try it again or give it up."),
+    MailState.UNCERTAIN: Look(state="due", word="Uncertain", says="It went to the server, which fell silent: it may have arrived or not. Ask the server's log or the person, then say that it arrived, try it again or give it up."),
     MailState.SENT: Look(state="kept", word="Sent", says="The server took it. If it cannot be delivered, a report comes back and it stands here as bounced."),
     MailState.REFUSED: Look(state="broken", word="Refused", says="The server will never take it as it is. Look at why, put it right, then try it again."),
     MailState.BOUNCED: Look(state="broken", word="Bounced", says="The server took it, and a report said that it cannot be delivered. The person has not read it: reach them another way."),
