@@ -76,6 +76,7 @@ from policies.versions import Policies
 from promises.alerting import Alarms
 from promises.attestations import Attestations
 from promises.board import Boards
+from promises.disclosures import Disclosures
 from promises.evidence import CheckEvidences, CookieEvidences, SweepEvidences
 from promises.looks import Looks
 from promises.metering import Meter
@@ -337,6 +338,7 @@ def wire(
         board=boards.read,
         alarms=alarms,
         attestations=attestations,
+        disclosures=Disclosures(database, clock, ledger, policies),
         board_record=BoardRecord(database, clock, ledger, policies, boards.read),
         owner_reminders=OwnerReminders(
             database,
@@ -407,6 +409,7 @@ def make_web(kept: Services) -> Flask:
             guard=kept.guard,
             board=kept.board,
             attestations=kept.attestations,
+            disclosures=kept.disclosures,
             board_record=kept.board_record,
             measures=kept.measures,
             reports=kept.reports,

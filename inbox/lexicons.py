@@ -24,7 +24,20 @@ _NEAR: Final = 12
 CONTEXTS: Final = ("not", "if")
 # What takes a meaning away is known by its exact words alone: "resident" is no slip of "residents".
 _SHARP: Final = frozenset(
-    {"theirs", "sales", "spam", "newsletter", "support", "invoice", "application", "absence", "not", "fine_not", "but", "things"}
+    {
+        "theirs",
+        "sales",
+        "spam",
+        "newsletter",
+        "support",
+        "invoice",
+        "application",
+        "absence",
+        "not",
+        "fine_not",
+        "but",
+        "things",
+    }
 )
 
 
@@ -105,15 +118,13 @@ class Lexicon:
             for number in self._first.get(atom, ()):
                 if number not in judged:
                     steps = self._phrases[number].steps
-                    judged[number] = all([not there.isdisjoint(wanted) for _, wanted in steps])
+                    judged[number] = not any(there.isdisjoint(wanted) for _, wanted in steps)
                 if judged[number]:
                     possible.setdefault(atom, []).append(number)
         return possible
 
     @staticmethod
-    def _match(
-        phrase: Phrase, start: int, atoms: list[frozenset[int]], reading: Reading
-    ) -> tuple[int, int] | None:
+    def _match(phrase: Phrase, start: int, atoms: list[frozenset[int]], reading: Reading) -> tuple[int, int] | None:
         """Where the phrase stands that begins at a word. Places are kept as a set: no backtracking."""
         if not phrase.ordered:
             return _match_near(phrase, start, atoms, reading)
@@ -196,9 +207,7 @@ class Lexicon:
         return frozenset(atom for first in firsts for _, atoms in self._item(first) for atom in atoms)
 
 
-def _match_near(
-    phrase: Phrase, start: int, atoms: list[frozenset[int]], reading: Reading
-) -> tuple[int, int] | None:
+def _match_near(phrase: Phrase, start: int, atoms: list[frozenset[int]], reading: Reading) -> tuple[int, int] | None:
     """Where all words of a phrase stand about its first, each the nearest one, within the sentence."""
     found = [start]
     for _, wanted in phrase.steps[1:]:

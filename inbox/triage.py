@@ -130,7 +130,7 @@ def _kind(message: Message, looked: list[_Looked], rights: tuple[Right, ...]) ->
 
 def _outweighing(weighed: Iterable[Weighed]) -> set[str]:
     """What can make a reminder or a complaint of a message that asks for something: a clear word of it, and for a
-    reminder some word of what was asked earlier; "for the third time: correct my name" asks anew."""
+    reminder some word of what was asked earlier; "This is the third time. Correct my name" asks anew."""
     clear = {one.speaks_for for one in weighed if not one.weak and not one.against}
     return clear if EARLIER in clear else clear - {REMINDER}
 

@@ -13,6 +13,7 @@ from jobs.commands.attest import attest
 from jobs.commands.backup import backup, restore
 from jobs.commands.campaign import campaign
 from jobs.commands.cookies import cookies
+from jobs.commands.disclosures import disclosures
 from jobs.commands.doctor import doctor
 from jobs.commands.due import due
 from jobs.commands.erasures import erasures
@@ -49,7 +50,7 @@ from jobs.services import Wiring
 
 COMMANDS = (
     *(init, serve, doctor, policy, data_map, cookies, campaign, sweep, approvals, hold, inbox),
-    *(request, task, due, promises, attest, ledger, report, user, token, suppressions, preferences, figures, erasures),
+    *(request, task, due, promises, attest, disclosures, ledger, report, user, token, suppressions, preferences, figures, erasures),
     *(webhooks, backup, restore),
 )
 

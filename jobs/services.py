@@ -44,6 +44,7 @@ from policies.versions import Policies
 from promises.alerting import Alarms
 from promises.attestations import Attestations
 from promises.board import Board
+from promises.disclosures import Disclosures
 from promises.evidence import CheckEvidences, SweepEvidences
 from promises.metering import Measures
 from promises.record import BoardRecord
@@ -101,6 +102,7 @@ class Services:
     alarms: Alarms
     reports: Reports
     attestations: Attestations
+    disclosures: Disclosures
     board_record: BoardRecord
     owner_reminders: OwnerReminders
     measures: Callable[[], Measures]

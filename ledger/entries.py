@@ -90,17 +90,12 @@ def entry_ids(at: datetime, count: int) -> list[str]:
 
 def canonical_entry(row: EntryRow) -> bytes:
     """The canonical form (RFC 8785) of the whole row; `refs` goes in as the bytes that are stored."""
-    return canonical_columns(row.id, row.at, row.kind, row.actor, row.refs, row.commitment)
-
-
-def canonical_columns(name: str, at: str, kind: str, actor: str, refs: str, commitment: str) -> bytes:
-    """The same from the columns."""
-    values = {"actor": actor, "at": at, "commitment": commitment, "id": name, "kind": kind}
-    return orjson.dumps({**values, "refs": orjson.Fragment(refs)})
+    values = {"actor": row.actor, "at": row.at, "commitment": row.commitment, "id": row.id, "kind": row.kind}
+    return orjson.dumps({**values, "refs": orjson.Fragment(row.refs)})
 
 
 def plain_columns(name: str, at: str, kind: str, actor: str, refs: str, commitment: str) -> bytes:
-    """The same for columns that need no escaping, which is all that the tables' checks let in; for others, not canonical.
+    """The same from columns that need no escaping, and the tables' checks let no others in; from others, not canonical.
 
     It serves to compare with a leaf: what lies between the columns occurs once in a recorded entry, so that no other row
     comes to the same bytes, whatever somebody writes into it."""

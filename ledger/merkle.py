@@ -25,6 +25,10 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+Completed = tuple[int, int, bytes]
+"""A complete subtree of level 1 or more as level, index and hash: of millions, no objects are made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A complete subtree of level 1 or more, as it is stored."""
@@ -53,20 +57,26 @@ class Frontier:
         self.size += 1
         return completed
 
-    def grow(self, leaf: bytes, completed: list[tuple[int, int, bytes]]) -> None:
-        """The same as `append` for whoever adds millions: what was completed goes to a list, as level, index and hash."""
-        index, level, peaks = self.size, 0, self.peaks
-        while index & 1:
-            leaf = sha256(b"\x01" + peaks.pop() + leaf).digest()
-            index >>= 1
-            level += 1
-            completed.append((level, index, leaf))
-        peaks.append(leaf)
-        self.size += 1
+    def grow(self, leaves: Sequence[bytes]) -> list[Completed]:
+        """The same for thousands of leaf hashes, level by level; gives what they completed in the order of levels."""
+        index, level, row = self.size, 0, list(leaves)
+        completed, edge = list[Completed](), list[bytes]()
+        self.size += len(row)
+        while row:
+            if index & 1:
+                row.insert(0, self.peaks.pop())
+                index -= 1
+            if len(row) & 1:
+                edge.append(row[-1])
+            index, level = index >> 1, level + 1
+            row = [sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
+            completed += [(level, place, value) for place, value in enumerate(row, start=index)]
+        self.peaks += edge[::-1]
+        return completed
 
     def extend(self, leaves: Iterable[bytes]) -> list[Node]:
         """Add leaf hashes in order; gives all nodes that they completed."""
-        return [node for leaf in leaves for node in self.append(leaf)]
+        return [Node(*one) for one in self.grow(list(leaves))]
 
     def root(self) -> bytes:
         return _fold(self.peaks) if self.peaks else EMPTY_ROOT

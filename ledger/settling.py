@@ -12,7 +12,7 @@ from core.clock import parse_iso
 from core.errors import CheckFailed
 from ledger.checkpoints import REMEDY, Checkpoint, read_latest, stored_nodes
 from ledger.entries import EntryRow, entry_leaf
-from ledger.merkle import Frontier, Node, load_frontier
+from ledger.merkle import Completed, Frontier, load_frontier
 from ledger.notes import TreeHead, sign_note, write_tree_head
 from ledger.signing import Signer, Signing
 from ledger.tables import CheckpointTable, EntryTable, LeafTable, NodeTable, PendingTable, table_of
@@ -83,7 +83,7 @@ def settle_batch(session: Session, *, signer: Signer, now: datetime) -> int:
     signing = signer.require_own(session, frontier.size)
     signer.note_first(session, signing, now)
     leaves = _number(rows, frontier.size)
-    nodes = frontier.extend(leaf["leaf"] for leaf in leaves)
+    nodes = frontier.grow([leaf["leaf"] for leaf in leaves])
     _insert_tree(session, leaves, nodes)
     if rows:
         session.execute(sa.delete(table_of(PendingTable)).where(PendingTable.seq.in_([row.seq for row in rows])))
@@ -134,13 +134,13 @@ def _number(rows: Sequence[sa.Row[*tuple[Any, ...]]], size: int) -> list[dict[st
     ]
 
 
-def _insert_tree(session: Session, leaves: list[dict[str, Any]], nodes: list[Node]) -> None:
+def _insert_tree(session: Session, leaves: list[dict[str, Any]], nodes: list[Completed]) -> None:
     if leaves:
         session.execute(sa.insert(table_of(LeafTable)), leaves)
     if nodes:
         session.execute(
             sa.insert(table_of(NodeTable)),
-            [{"level": node.level, "idx": node.index, "hash": node.hash} for node in nodes],
+            [{"level": level, "idx": index, "hash": value} for level, index, value in nodes],
         )
 
 

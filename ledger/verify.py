@@ -1,12 +1,11 @@
 """Checking a ledger as it streams by: leaves against entries, the tree against every checkpoint, commitments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
-from ledger.entries import EntryRow, commitment_of, entry_leaf
-from ledger.merkle import Frontier, Node
+from ledger.entries import EntryRow, entry_leaf
+from ledger.merkle import Completed, Frontier
 from ledger.notes import NoteKey, NoteRefused, TreeHead, head_inside, open_note, read_tree_head
 from ledger.succession import NOTHING, Succession, epoch_of
 
@@ -92,12 +91,13 @@ class LedgerCheck:
         """How many more positions there are than the largest signed checkpoint covers."""
         return self.next_position - self._top
 
-    def take_leaf(self, position: int, entry_id: str, stored: bytes, row: EntryRow | None) -> list[Node]:
+    def take_leaf(self, position: int, entry_id: str, stored: bytes, row: EntryRow | None) -> list[Completed]:
         """One settled entry and its stored leaf; `row` is None when the entry is gone. Gives the nodes the leaf completes."""
-        if position != self.next_position:
-            self._note_gap(position, entry_id)
-        self.next_position = position + 1
-        self.leaves += 1
+        self.check_entry(position, entry_id, stored, row)
+        return self.place_leaf(position, entry_id, stored)
+
+    def check_entry(self, position: int, entry_id: str, stored: bytes, row: EntryRow | None) -> None:
+        """An entry against its stored leaf."""
         if row is None:
             self.add(
                 f"Entry {entry_id} at position {position} was removed after it was recorded.",
@@ -106,16 +106,24 @@ class LedgerCheck:
             )
         elif (found := entry_leaf(row)) != stored:
             self._note_mismatch(Mismatch(position, entry_id, stored, found))
-        return self.frontier.append(stored) if self._whole else []
 
-    def take_whole(self, position: int, leaf: bytes, content: bytes, nodes: list[tuple[int, int, bytes]]) -> bool:
-        """The same for an entry of which all is well, given its canonical form; False where it is not, and nothing is taken."""
-        if position != self.next_position or not self._whole or sha256(b"\x00" + content).digest() != leaf:
-            return False
-        self.next_position += 1
+    def place_leaf(self, position: int, entry_id: str, stored: bytes) -> list[Completed]:
+        """A leaf in its place in the tree; gives the nodes it completes."""
+        if position != self.next_position:
+            self._note_gap(position, entry_id)
+        self.next_position = position + 1
         self.leaves += 1
-        self.frontier.grow(leaf, nodes)
-        return True
+        return self.frontier.grow([stored]) if self._whole else []
+
+    def is_next(self, first: int, last: int, count: int) -> bool:
+        """Whether so many leaves follow without a gap, and everything before them did."""
+        return self._whole and first == self.next_position and last - first == count - 1
+
+    def place_leaves(self, stored: Sequence[bytes]) -> list[Completed]:
+        """The same for leaves that are next."""
+        self.next_position += len(stored)
+        self.leaves += len(stored)
+        return self.frontier.grow(stored)
 
     def _note_gap(self, position: int, entry_id: str) -> None:
         self._whole = False
@@ -136,14 +144,13 @@ class LedgerCheck:
         else:
             self._unnamed += 1
 
-    def check_private(self, position: int, entry_id: str, commitment: str, salt: bytes, private: str) -> None:
-        """The private part of an entry against the commitment that the entry holds."""
-        if commitment_of(salt, private.encode()) != commitment:
-            self.add(
-                f"The private part of entry {entry_id} at position {position} was changed after it was recorded.",
-                entry_id=entry_id,
-                position=position,
-            )
+    def note_private(self, position: int, entry_id: str) -> None:
+        """The private part of an entry is not what the entry committed to."""
+        self.add(
+            f"The private part of entry {entry_id} at position {position} was changed after it was recorded.",
+            entry_id=entry_id,
+            position=position,
+        )
 
     def take_checkpoint(self, size: int, root: bytes, note: str) -> None:
         """A stored checkpoint, when the tree has its size, or in any order when the tree no longer gets there."""

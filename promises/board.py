@@ -32,6 +32,7 @@ from policies.versions import Policies, Version
 from promises.alarms import Standing
 from promises.alerting import OpenAlarm, read_open_alarms
 from promises.attestations import Attestations
+from promises.disclosing import judge_disclosures
 from promises.evidence import CheckEvidences, SweepEvidences
 from promises.history import NOTHING_SEEN, History, read_histories
 from promises.judging import judge_other
@@ -186,8 +187,12 @@ class Boards:
         look = self._looks.begin(session, version, figures, now)
         vouched = self._attestations.read_vouched(session, [one for one in document.clauses if may_be_vouched(one)])
         for clause in document.clauses:
-            machine = self._judge(session, version, clause, figures, look, now)
-            judged = settle(machine, vouched.get(clause.id), now=now, zone=zone)
+            given = vouched.get(clause.id)
+            if isinstance(clause, RecipientClause) and clause.role is Role.AUTHORITY:
+                machine = judge_disclosures(clause, look.disclosures(clause), given, zone=zone)
+            else:
+                machine = self._judge(session, version, clause, figures, look, now)
+            judged = settle(machine, given, now=now, zone=zone)
             yield _clause_state(clause, document.language, judged, histories, now, vouched=may_be_vouched(clause))
 
     def _judge_sweep(self, session: Session, clause: RetentionClause, now: datetime) -> Judgement:
@@ -230,9 +235,7 @@ def _judge_right(
     return judge_right(evidence)
 
 
-def _judge_recipient(session: Session, clause: RecipientClause, now: datetime) -> Judgement | Unseen:
-    if clause.role is Role.AUTHORITY:
-        return Unseen(why="No machine knows what an authority was told: somebody has to vouch that it was only this.")
+def _judge_recipient(session: Session, clause: RecipientClause, now: datetime) -> Judgement:
     told = figures_of(count_recipients(session, now), clause.name)
     return judge_recipient(TellingEvidence(checked_at=now, open=told.open, late=told.late, settled=told.settled))
 

@@ -25,9 +25,11 @@ from notify.campaign_views import TO_TELL, count_states
 from notify.mail_natures import NATURES
 from notify.tables import MailState, SentMailRow
 from policies.acceptance_tables import AcceptanceRow
-from policies.clauses import CookieClause, ProcessorClause, Right
+from policies.clauses import CookieClause, ProcessorClause, RecipientClause, Right
 from policies.documents import Document
 from policies.versions import Policies, Version, VersionState
+from promises.disclosing import DisclosureLog
+from promises.disclosures import read_log
 from promises.mechanisms import (
     AcceptanceEvidence,
     ChannelEvidence,
@@ -164,6 +166,12 @@ class Look:
     def of_minors(self) -> HandledEvidence:
         """Requests that were said to be about somebody under age."""
         return self._handled(TicketAskerRow.minor.is_not(None))
+
+    def disclosures(self, clause: RecipientClause) -> DisclosureLog:
+        """What authorities were given under a clause, as somebody wrote it down."""
+        version = self._version
+        since = day_in(version.in_force_at or version.published_at, version.document.controller.timezone)
+        return read_log(self._session, clause.id, since=since, now=self._now)
 
     def cookies(self, clause: CookieClause) -> CookieEvidence | None:
         """What the last visit of the pages says of a clause."""

@@ -118,9 +118,10 @@ class CookieEvidence:
 @dataclass(frozen=True, kw_only=True)
 class Unseen:
     """No machine can see, or none has seen, how this clause fares: a person has to vouch for it. `why`: what there is not,
-    and what to do, for operators."""
+    and what to do, for operators; `seen`: what is known beside somebody's word, said before it."""
 
     why: str
+    seen: str = ""
 
 
 MOST_SAID = 3

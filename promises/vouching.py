@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any, Final
@@ -126,7 +126,8 @@ def settle(machine: Judgement | Unseen, vouched: Vouched | None, *, now: datetim
     """What a machine saw and what a person says, together. Nobody's word mends what a machine sees broken; a word that was
     given beside a machine's has to be given again in its time, or taken back."""
     if isinstance(machine, Unseen):
-        return judge_vouched(vouched, why=machine.why, now=now, zone=zone)
+        judged = judge_vouched(vouched, why=machine.why, now=now, zone=zone)
+        return judged if vouched is None or not machine.seen else replace(judged, proof=f"{machine.seen} {judged.proof}")
     if vouched is None or machine.state is State.BROKEN:
         return machine
     human = judge_vouched(vouched, now=now, zone=zone)

@@ -19,6 +19,7 @@ from tests.inbox_letters import DATA, KNOWN, Letter, letters, message, no_reques
 # What was reached, less a little: a change of words may cost one letter, not a language.
 LETTERS_RIGHT = 0.98
 OWN_WORDS_RIGHT = 0.95
+FREE_RIGHT = {"tune": 0.95, "hold": 0.85}
 
 
 @cache
@@ -29,6 +30,17 @@ def _proposed(language: str) -> list[tuple[Letter, Triage]]:
 
 def _asked(text: str, **others: object) -> set[str]:
     return {right.value for right in triage(message(text, **others)).rights}
+
+
+def _freely(language: str, part: str) -> list[tuple[Letter, Triage]]:
+    """Mails worded as people please, with some that ask for nothing between them."""
+    made = []
+    for split, label, text in rows(DATA / "own_letters" / "free" / f"{language}.txt"):
+        if split == part:
+            kind = label if label in ("reminder", "complaint", "request", "other") else "request"
+            rights = frozenset(() if kind == label else label.split(","))
+            made.append(Letter(language=language, source="free", how=part, text=text, kind=kind, rights=rights))
+    return [(letter, triage(message(letter.text))) for letter in made]
 
 
 def _share(pairs: Iterable[tuple[Letter, Triage]]) -> float:
@@ -62,6 +74,17 @@ def test_no_request_is_called_other_and_what_asks_for_nothing_is(language: str) 
     nothing = [found for letter, found in _proposed(language) if letter.kind == "other"]
     assert sum(found.kind is Kind.OTHER for found in nothing) >= len(nothing) - 1
     assert sum(bool(found.rights) for found in nothing) <= 1
+
+
+@pytest.mark.parametrize("part", ["tune", "hold"])
+@pytest.mark.parametrize("language", KNOWN)
+def test_mails_worded_freely_give_their_rights_and_none_is_lost(language: str, part: str) -> None:
+    """No law, few set phrases, support words between: a right that nobody asks for is as wrong as one that is missed."""
+    made = _freely(language, part)
+    judged = made if part == "tune" else [pair for one in KNOWN for pair in _freely(one, part)]
+    assert _share(judged) >= FREE_RIGHT[part]
+    assert not [letter.text for letter, found in made if letter.kind != "other" and found.kind is Kind.OTHER]
+    assert sum(bool(found.rights) for letter, found in made if letter.kind == "other") <= 1
 
 
 @pytest.mark.parametrize("language", KNOWN)
@@ -140,6 +163,39 @@ def test_a_negation_of_something_else_leaves_the_request_standing() -> None:
     assert _asked("I don't use your service any more. Please delete my account.") == {"deletion"}
     assert _asked("Do not hesitate to call me. Please erase all my data.") == {"deletion"}
     assert _asked("It would be great if you could delete my account.") == {"deletion"}
+
+
+def test_an_errand_about_a_thing_asks_for_no_right() -> None:
+    """Orders and brochures can be deleted and copied too; beside an account they do not hide the request for it."""
+    assert _asked("Please delete my duplicate order 88123.") == set()
+    assert _asked("May I send you a copy of our brochure?") == set()
+    assert _asked("Please delete my order and my account.") == {"deletion"}
+    assert triage(message("Please delete my account, my order and my invoices.")).kind is Kind.REQUEST
+
+
+def test_what_a_person_did_himself_is_no_request() -> None:
+    """Who deleted his photos by mistake wants them back."""
+    assert _asked("I deleted my photos by mistake, how can I restore them?") == set()
+    assert _asked("I want it deleted, the account was made by mistake.") == {"deletion"}
+    assert _asked("I deleted the app. Now please delete my account too.") == {"deletion"}
+
+
+def test_words_in_any_order_are_known_near_each_other_alone() -> None:
+    """`&` in a lexicon: verb and noun either way about, within one sentence."""
+    assert _asked("The old address is still on my letters, update it.") == {"correction"}
+    assert _asked("The old address was nicer. My cat sleeps. Letters update slowly.") == set()
+
+
+def test_a_comma_ends_what_is_denied() -> None:
+    """In "a copy I need not, I want my account deleted" only the copy is not wanted."""
+    assert _asked("Eine Kopie brauche ich nicht, ich will nur, dass mein Konto verschwindet.") == {"deletion"}
+
+
+def test_a_request_made_anew_is_no_mere_reminder() -> None:
+    """Without a word of the earlier request the new one stands; with it the mail belongs to that one."""
+    found = triage(message("This is the third time. Correct my surname, it is Brandt."))
+    assert (found.kind, found.rights) == (Kind.REQUEST, (Right.CORRECTION,))
+    assert triage(message("This is the third time. I asked you in May to correct my surname.")).kind is Kind.REMINDER
 
 
 def test_quoted_and_forwarded_words_are_shown_but_ask_for_nothing() -> None:

@@ -182,6 +182,7 @@ def _navigation(today: date) -> list[dict[str, Any]]:
         link("console.outbox", "send", "Outbox", "outbox", stuck, "broken" if stuck else ""),
         link("console.mails", "note", "Words of mails", "mails"),
         link("console.opt_outs", "held", "Opt-outs", "opt-outs"),
+        link("console.disclosures", "policy", "Disclosures", "disclosures"),
         link("console.webhooks", "arrow", "Webhooks", "webhooks"),
     ]
     return [

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from notify.wording import WordingDesk
     from promises.attestations import Attestations
     from promises.board import Board
+    from promises.disclosures import Disclosures
     from promises.metering import Measures
     from promises.record import BoardRecord
     from promises.reports import Reports
@@ -80,6 +81,7 @@ class WebServices:
     guard: Guard
     board: Callable[[], Board]
     attestations: Attestations
+    disclosures: Disclosures
     board_record: BoardRecord
     measures: Callable[[], Measures]
     reports: Reports

@@ -2,6 +2,7 @@
 
 from web.console import (
     closed_accounts,
+    disclosures,
     erased,
     evidence,
     figures,
@@ -43,6 +44,7 @@ from web.console_blueprint import blueprint
 __all__ = [
     "blueprint",
     "closed_accounts",
+    "disclosures",
     "erased",
     "evidence",
     "figures",

@@ -16,7 +16,7 @@ from core.operators import Permission
 from core.outbox import post
 from core.words import full_day, span
 from dsr.tasks import EvidenceFile
-from policies.clauses import RetentionClause
+from policies.clauses import RecipientClause, RetentionClause, Role
 from promises.attestations import Attestation
 from promises.record import Change
 from promises.states import State
@@ -143,6 +143,7 @@ def _show(clause: str, *, problem: tuple[str, str] | None = None) -> str:
         version=version,
         kind_words=KIND_WORDS.get(one.kind, ""),
         sweeps=url_for("console.retention_clause", clause=clause) if isinstance(found, RetentionClause) else "",
+        log=url_for("console.disclosures") if isinstance(found, RecipientClause) and found.role is Role.AUTHORITY else "",
         may_vouch=may_vouch,
         longest=longest_for(found, now, zone) if one.may_vouch else None,
         attestations=[_line(each, current=each is standing) for each in attestations],
