@@ -23,7 +23,7 @@ _DOMAIN: Final = r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z
 
 @dataclass(frozen=True, kw_only=True)
 class DkimSettings:
-    """A key that mails are signed with. `key`: PEM, or base64 for Ed25519; its public half stands in the DNS under
+    """A key that mails are signed with. `key`: RSA, as PEM; its public half stands in the DNS under
     `SELECTOR._domainkey.DOMAIN`."""
 
     domain: str

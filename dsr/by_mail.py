@@ -27,6 +27,7 @@ from dsr.tables import MessageRow, TicketRow
 from dsr.typed import check_email
 from dsr.words import RIGHT_NAMES, STATE_NAMES
 from policies.clauses import Right, RightClause
+from policies.documents import Document
 from policies.reckoning import Reckoning, reckon
 from policies.versions import Version
 
@@ -140,16 +141,14 @@ class ByMail:
     def suppose(self, session: Session, received: datetime, regime: str | None) -> Mapping[Right, Supposed]:
         """When each right would be due for a mail received then; empty without a policy in force."""
         version = self._version(session, received)
-        return {right: _suppose(version, right, received, regime) for right in Right} if version else {}
+        return {right: _suppose(version.document, right, received, regime) for right in Right} if version else {}
 
     def first_due(
         self, session: Session, received: datetime, regime: str | None, rights: Sequence[Right]
     ) -> date | None:
         """The first day that one of these rights would be due; None without a policy in force."""
         version = self._version(session, received)
-        return (
-            min((_suppose(version, one, received, regime).due_on for one in rights), default=None) if version else None
-        )
+        return first_due(version.document, received, regime, rights) if version else None
 
     def choices(self, session: Session, received: datetime) -> tuple[tuple[str, ...], str]:
         """The laws that can be chosen for a mail received then, and the policy's language."""
@@ -287,8 +286,12 @@ def require_open(session: Session, ref: str) -> TicketRow:
     return ticket
 
 
-def _suppose(version: Version, right: Right, received: datetime, regime: str | None) -> Supposed:
-    document = version.document
+def first_due(document: Document, received: datetime, regime: str | None, rights: Sequence[Right]) -> date | None:
+    """The first day that one of these rights would be due under a policy."""
+    return min((_suppose(document, one, received, regime).due_on for one in rights), default=None)
+
+
+def _suppose(document: Document, right: Right, received: datetime, regime: str | None) -> Supposed:
     law = regime if regime in document.regimes else None
     clause = next((one for one in document.of_kind(RightClause) if one.right is right), None)
     found = reckon(

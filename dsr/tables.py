@@ -29,6 +29,8 @@ class TicketRow(Tally, Base):
     is counted of it in the end."""
 
     __tablename__ = "tickets"
+    # A mail that comes in is looked up by its sender.
+    __table_args__ = (sa.Index("ix_tickets_lower_contact", sa.text("lower(contact)")),)
     id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
     ref: Mapped[str] = mapped_column(sa.String(20), unique=True)
     conversation_id: Mapped[str] = mapped_column(sa.ForeignKey("conversations.id"), index=True)

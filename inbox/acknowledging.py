@@ -18,6 +18,7 @@ from inbox.findings import Kind
 from inbox.letter_tables import LetterRow
 from inbox.letter_values import LetterState
 from inbox.ours import Ours
+from policies.documents import Document
 
 EVENT: Final = "mail_received"
 ONCE_A_DAY: Final = Limit(most=1, window=timedelta(days=1))
@@ -33,20 +34,19 @@ class Acknowledging:
         self._desk = desk
         self._ours = ours
 
-    def acknowledge(self, session: Session, letter: LetterRow) -> bool:
-        """Queue the mail for a letter that waits for an operator; False where none goes out."""
+    def acknowledge(self, session: Session, letter: LetterRow, policy: Document | None) -> bool:
+        """Queue the mail for a letter that waits for an operator; False where none goes out. `policy`: the one in force."""
         if self.why_none(letter):
             return False
         desk, now, to = self._desk, self._desk.clock.now(), letter.sender.reveal()
-        version = desk.policies.in_force(session)
-        if version is None or self._ours.is_same(to, version.document.controller.email):
+        if policy is None or self._ours.is_same(to, policy.controller.email):
             return False
         if not desk.counters.take(session, "letter.thread", letter.thread_id, ONCE_A_DAY, now):
             return False
         if not desk.counters.take(session, "letter.sender", to.lower(), ONCE_A_DAY, now):
             return False
         language = letter.language if letter.language in LANGUAGES else SOURCE
-        controller = version.document.controller
+        controller = policy.controller
         there = letter.received_at.astimezone(ZoneInfo(controller.timezone))
         choice = f"?lang={language}" if language in desk.languages and len(desk.languages) > 1 else ""
         letter.mail_id = desk.queue_mail(

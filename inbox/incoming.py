@@ -18,7 +18,7 @@ from core.clock import day_in
 from core.errors import BadInput
 from core.ids import new_id
 from core.personal import Personal
-from dsr.by_mail import ByMail, find_open
+from dsr.by_mail import ByMail, find_open, first_due
 from dsr.desk import SYSTEM, Desk
 from dsr.limits import Limit
 from dsr.states import ENDS, State
@@ -38,6 +38,7 @@ from inbox.tables import InboxMessageRow, OriginalRow
 from inbox.threads import THREAD, Thread, find_thread
 from inbox.triage import triage
 from policies.clauses import Right
+from policies.cutoffs import ClauseHistory
 
 log = structlog.get_logger()
 BOUNCE, LOOP, AUTO_REPLY, GENERATED = "bounce", "loop", "auto-reply", "generated"
@@ -102,26 +103,32 @@ class Reading:
         with self._desk.database.read() as session:
             names = session.execute(unread.order_by(InboxMessageRow.fetched_at, InboxMessageRow.id).limit(limit))
             wanted = list(names.scalars())
-        return sum(self._read(name) for name in wanted)
+            history = self._desk.policies.history(session) if wanted else ()
+        return sum(self._read(name, history) for name in wanted)
 
     def note_closed(self, limit: int = 1_000) -> int:
         """Write down, on letters and originals, when the last of their requests was closed; gives how many changed."""
         with self._desk.database.begin() as session:
             return note_closed(session, self._desk.clock.now(), limit)
 
-    def _read(self, message_id: str) -> int:
+    def _read(self, message_id: str, history: ClauseHistory) -> int:
+        wanted = (
+            sa.select(InboxMessageRow, OriginalRow.raw)
+            .outerjoin(OriginalRow, OriginalRow.message_id == InboxMessageRow.id)
+            .where(InboxMessageRow.id == message_id, InboxMessageRow.read_at.is_(None))
+        )
         with self._desk.database.read() as session:
-            row, original = session.get(InboxMessageRow, message_id), session.get(OriginalRow, message_id)
-        if row is None or row.read_at is not None:
+            found = session.execute(wanted).one_or_none()
+        if found is None:
             return 0
-        raw = original.raw if original is not None else b""
+        row, raw = found
         try:
-            return self._keep(row, self._understand(row, raw))
+            return self._keep(row, self._understand(row, raw or b""), history)
         except FAULTS as fault:
             name = type(fault).__name__
             log.error("letter.unread", message=message_id, fault=name)
             trouble = f"It could not be read ({name}). Look at the original."
-            return self._keep(row, replace(_unread(row), trouble=trouble))
+            return self._keep(row, replace(_unread(row), trouble=trouble), history)
 
     def _understand(self, row: InboxMessageRow, raw: bytes) -> Read:
         now = self._desk.clock.now()
@@ -154,25 +161,30 @@ class Reading:
             for one in bounce.deliveries
         )
 
-    def _keep(self, row: InboxMessageRow, read: Read) -> int:
-        """The one transaction of a message."""
+    def _keep(self, row: InboxMessageRow, read: Read, history: ClauseHistory) -> int:
+        """The one transaction of a message. `history`: the versions that were in force when the round began."""
+        now = self._desk.clock.now()
         with self._desk.database.begin() as session:
-            wanted = sa.select(InboxMessageRow).where(InboxMessageRow.id == row.id, InboxMessageRow.read_at.is_(None))
-            mine = session.execute(wanted.with_for_update(skip_locked=True)).scalar_one_or_none()
+            unread = sa.update(InboxMessageRow).where(InboxMessageRow.id == row.id, InboxMessageRow.read_at.is_(None))
+            mine = session.execute(unread.values(read_at=now).returning(InboxMessageRow.id)).first()
             if mine is None:
-                return 0  # another process reads it
+                return 0  # another process has read it
             thread = find_thread(session, read.message, self._ours, received_at=read.received_at)
-            letter = self._add(session, mine, read, thread)
-            self._settle(session, letter, read, thread)
-            mine.read_at = letter.read_at
+            letter = self._make(row, read, thread, history, now)
+            letter.same_as = find_repeat(session, letter)
+            self._settle(session, letter, read, thread, history)
+            session.add(letter)
             refs = [letter.id, letter.message_id]
             private = {"state": letter.state, "kind": letter.kind, "rights": list(letter.rights), "auto": letter.auto}
             self._desk.ledger.record(session, kind="letter.read", actor=SYSTEM, refs=refs, private=private)
             return 1
 
-    def _add(self, session: Session, row: InboxMessageRow, read: Read, thread: Thread | None) -> LetterRow:
-        message, proposal, now = read.message, read.proposal, self._desk.clock.now()
-        letter = LetterRow(
+    def _make(
+        self, row: InboxMessageRow, read: Read, thread: Thread | None, history: ClauseHistory, now: datetime
+    ) -> LetterRow:
+        """The letter, in no session yet: it is written once, with all that is found of it."""
+        message, proposal = read.message, read.proposal
+        return LetterRow(
             id=new_id("ltr"),
             message_id=row.id,
             thread_id=(thread.id if thread else "") or new_id(THREAD.rstrip("_")),
@@ -192,22 +204,12 @@ class Reading:
             subject=Personal(_fit(message.subject, 1000)),
             text_mark=self._desk.mark(" ".join(message.text.split())) if message.text.strip() else "",
             trouble=read.trouble,
-            due_on=self._supposed(session, read),
+            due_on=_supposed(read, history),
         )
-        letter.same_as = find_repeat(session, letter)
-        session.add(letter)
-        session.flush()
-        return letter
 
-    def _supposed(self, session: Session, read: Read) -> date | None:
-        """The first day that something in it would be due; of what names no right, as if it asked for a copy."""
-        proposal = read.proposal
-        if proposal.kind in (Kind.OTHER, Kind.BOUNCE) or read.message.auto in (BOUNCE, LOOP, AUTO_REPLY):
-            return None
-        supposed = Right.COMPLAINT if proposal.kind is Kind.COMPLAINT else Right.ACCESS
-        return self._by_mail.first_due(session, read.received_at, proposal.regime, proposal.rights or (supposed,))
-
-    def _settle(self, session: Session, letter: LetterRow, read: Read, thread: Thread | None) -> None:
+    def _settle(
+        self, session: Session, letter: LetterRow, read: Read, thread: Thread | None, history: ClauseHistory
+    ) -> None:
         """Where the letter goes: to its request, aside, or into the queue with an acknowledgement."""
         ticket = find_open(session, thread.refs) if thread and thread.refs else None
         is_open = ticket is not None and State(ticket.state) not in ENDS
@@ -221,7 +223,7 @@ class Reading:
             if not asks_more:
                 letter.state = LetterState.REPLIED.value
                 return
-        self._acknowledging.acknowledge(session, letter)
+        self._acknowledging.acknowledge(session, letter, history[-1].document if history else None)
 
     def _may_reply(self, session: Session, ticket: TicketRow) -> bool:
         now = self._desk.clock.now()
@@ -247,15 +249,24 @@ class Reading:
         letter.state, letter.set_aside_at = LetterState.AUTOMATIC.value, now
         if letter.auto == BOUNCE and not read.matched:
             letter.trouble = "It is about no mail that is known here."
-        original = session.get(OriginalRow, letter.message_id)
-        if original is not None:
-            original.set_aside_at = now
+        original = sa.update(OriginalRow).where(OriginalRow.message_id == letter.message_id)
+        session.execute(original.values(set_aside_at=now))
         if ticket is None or State(ticket.state) in ENDS:
             return
         _attach(session, letter, ticket.ref, opened=False)
         if letter.auto == AUTO_REPLY and self._desk.counters.take(session, "letter.notes", ticket.ref, NOTES, now):
             zone = self._desk.document(session, ticket).controller.timezone
             self._desk.note_event(session, ticket, "auto_reply", by=SYSTEM, day=day_in(read.received_at, zone))
+
+
+def _supposed(read: Read, history: ClauseHistory) -> date | None:
+    """The first day that something in it would be due; of what names no right, as if it asked for a copy."""
+    proposal, kind = read.proposal, read.proposal.kind
+    if kind in (Kind.OTHER, Kind.BOUNCE) or read.message.auto in (BOUNCE, LOOP, AUTO_REPLY) or not history:
+        return None
+    then = [one for one in history if one.in_force_at <= read.received_at] or history
+    supposed = Right.COMPLAINT if kind is Kind.COMPLAINT else Right.ACCESS
+    return first_due(then[-1].document, read.received_at, proposal.regime, proposal.rights or (supposed,))
 
 
 def _goes_aside(read: Read, *, is_open: bool, asks_more: bool) -> bool:
@@ -278,6 +289,8 @@ def _asks_more(session: Session, read: Read, thread: Thread | None) -> bool:
 
 
 def _attach(session: Session, letter: LetterRow, ref: str, *, opened: bool) -> None:
+    session.add(letter)
+    session.flush()
     row = LetterTicketRow(id=new_id("ltt"), letter_id=letter.id, ref=ref, at=letter.read_at, opened=opened)
     session.add(row)
     session.flush()

@@ -50,8 +50,8 @@ from jobs.services import Wiring
 
 COMMANDS = (
     *(init, serve, doctor, policy, data_map, cookies, campaign, sweep, approvals, hold, inbox),
-    *(request, task, due, promises, attest, disclosures, ledger, report, user, token, suppressions, preferences, figures, erasures),
-    *(webhooks, backup, restore),
+    *(request, task, due, promises, attest, ledger, report, user, token, suppressions, preferences, figures, erasures),
+    *(disclosures, webhooks, backup, restore),
 )
 
 

@@ -156,6 +156,11 @@ def require_opaque(actor: str, refs: Sequence[str]) -> None:
             )
 
 
+def written_refs(refs: Sequence[str]) -> str:
+    """The canonical JSON of refs that are opaque: there is nothing in them to escape."""
+    return '["' + '","'.join(refs) + '"]' if refs else "[]"
+
+
 def _is_address(value: str) -> bool:
     if not LIKE_ADDRESS.fullmatch(value):
         return False

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from core.canonical import Json, canonical
+from core.canonical import Json
 from core.clock import Clock, iso_utc
 from core.database import Database
 from core.errors import BadInput, Conflict, NotFound
@@ -27,6 +27,7 @@ from ledger.entries import (
     entry_ids,
     require_kind,
     require_opaque,
+    written_refs,
 )
 from ledger.export import write_export
 from ledger.merkle import consistency_proof
@@ -123,7 +124,7 @@ class Ledger:
             require_opaque(one.actor, one.refs)
             refs, kept = list(dict.fromkeys(one.refs)), commit(one.private)
             row = {"id": entry_id, "at": at, "kind": one.kind, "actor": one.actor}
-            rows.append({**row, "refs": canonical(refs).decode(), "commitment": kept.value})
+            rows.append({**row, "refs": written_refs(refs), "commitment": kept.value})
             held.append({"entry_id": entry_id, "salt": kept.salt, "private": kept.private})
             named += [{"ref": ref, "entry_id": entry_id} for ref in refs]
             ids.append(entry_id)

@@ -1,9 +1,8 @@
-"""Signs mails with DKIM (RFC 6376), and says which record in the DNS holds the public half of a key."""
+"""Signs mails with DKIM (RFC 6376), by RSA, and says which record in the DNS holds the public half of a key."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -83,17 +82,13 @@ class DkimSigner:
     def _key(self) -> _Key:
         text = self._settings.key.strip()
         try:
-            if text.startswith("-----"):
-                loaded = load_pem_private_key(text.encode(), password=None)
-            else:
-                loaded = Ed25519PrivateKey.from_private_bytes(base64.b64decode(text, validate=True))
-        except (ValueError, TypeError, UnsupportedAlgorithm, binascii.Error) as error:
-            raise self._unusable("it is neither PEM without a password nor base64 of 32 bytes") from error
+            loaded = load_pem_private_key(text.encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise self._unusable("it is no RSA key as PEM without a password") from error
         if isinstance(loaded, RSAPrivateKey):
             return self._rsa(loaded)
-        if isinstance(loaded, Ed25519PrivateKey):
-            return _ed25519(loaded)
-        raise self._unusable("it is neither RSA nor Ed25519")
+        kind = "an Ed25519 key" if isinstance(loaded, Ed25519PrivateKey) else "no RSA key"
+        raise self._unusable(f"it is {kind}, and Kept signs with RSA alone")
 
     def _rsa(self, loaded: RSAPrivateKey) -> _Key:
         if loaded.key_size < SMALLEST_KEY:
@@ -110,13 +105,3 @@ class DkimSigner:
         return ConfigurationError(
             f"The key of {self.record_name} cannot sign: {why}.", remedy="Correct mail.dkim, or take it out."
         )
-
-
-def _ed25519(loaded: Ed25519PrivateKey) -> _Key:
-    public = loaded.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return _Key(
-        private=base64.b64encode(loaded.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())),
-        algorithm=b"ed25519-sha256",
-        kind="ed25519",
-        public=base64.b64encode(public).decode(),
-    )

@@ -16,7 +16,9 @@ from promises.vouching import Vouched
 
 _OUTSIDE: Final = mark("Something was disclosed that this promise does not name.")
 _AFTERWARDS: Final = mark("A disclosure became known after somebody vouched that there were no others.")
-_NEEDS_A_WORD: Final = "A log cannot show that nothing is missing in it: somebody has to vouch that there were no others."
+_NEEDS_A_WORD: Final = (
+    "A log cannot show that nothing is missing in it: somebody has to vouch that there were no others."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

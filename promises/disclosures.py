@@ -200,8 +200,8 @@ def _choices(version: Version | None, now: datetime) -> DisclosureChoices:
 
 def _categories(document: Document) -> tuple[str, ...]:
     found = [one.category for one in document.of_kind(CollectsClause)]
-    for clause in (*document.of_kind(RetentionClause), *document.of_kind(RecipientClause)):
-        found += clause.of
+    found += [name for one in document.of_kind(RetentionClause) for name in one.of]
+    found += [name for one in document.of_kind(RecipientClause) for name in one.of]
     return tuple(dict.fromkeys(found))
 
 

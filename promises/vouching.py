@@ -127,7 +127,9 @@ def settle(machine: Judgement | Unseen, vouched: Vouched | None, *, now: datetim
     given beside a machine's has to be given again in its time, or taken back."""
     if isinstance(machine, Unseen):
         judged = judge_vouched(vouched, why=machine.why, now=now, zone=zone)
-        return judged if vouched is None or not machine.seen else replace(judged, proof=f"{machine.seen} {judged.proof}")
+        if vouched is None or not machine.seen:
+            return judged
+        return replace(judged, proof=f"{machine.seen} {judged.proof}")
     if vouched is None or machine.state is State.BROKEN:
         return machine
     human = judge_vouched(vouched, now=now, zone=zone)

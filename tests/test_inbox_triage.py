@@ -178,6 +178,8 @@ def test_what_a_person_did_himself_is_no_request() -> None:
     assert _asked("I deleted my photos by mistake, how can I restore them?") == set()
     assert _asked("I want it deleted, the account was made by mistake.") == {"deletion"}
     assert _asked("I deleted the app. Now please delete my account too.") == {"deletion"}
+    assert _asked("Ich habe aus Versehen ein Konto angelegt, das soll bitte wieder gelöscht werden.") == {"deletion"}
+    assert _asked("Ik heb per ongeluk een account gemaakt, verwijder het aub.") == {"deletion"}
 
 
 def test_words_in_any_order_are_known_near_each_other_alone() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import ssl
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -136,9 +135,11 @@ def test_a_key_that_cannot_sign_holds_mail_back_and_says_what_is_wrong(
     assert DkimSigner(DkimSettings(domain="a.example", selector="s", key=rsa_key)).record.startswith(
         "v=DKIM1; k=rsa; p=MII"
     )
-    raw = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-    edwards = DkimSettings(domain="a.example", selector="s", key=base64.b64encode(raw).decode())
-    assert DkimSigner(edwards).record.startswith("v=DKIM1; k=ed25519; p=")
+    pem = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    edwards = DkimSettings(domain="a.example", selector="s", key=pem)
+    (said,) = check_signatures([edwards], lambda _name: None)
+    assert "it is an Ed25519 key, and Kept signs with RSA alone" in said.state
+    assert said.exit_status
     for text in ("", "-----BEGIN PRIVATE KEY-----\nnone", "c2hvcnQ="):
         with pytest.raises(ConfigurationError, match=r"s\._domainkey\.a\.example"):
             DkimSigner(DkimSettings(domain="a.example", selector="s", key=text)).check()

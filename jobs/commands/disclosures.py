@@ -23,18 +23,35 @@ def disclosures() -> None:
 @click.option("--day", required=True, metavar="DATE", help="The day on which the data were given.")
 @click.option("--authority", required=True, help="The office that got them.")
 @click.option("--basis", required=True, help="The law, and the authority's reference.")
-@click.option("--category", "categories", multiple=True, required=True, help="A category of the policy; may be repeated.")
+@click.option(
+    "--category", "categories", multiple=True, required=True, help="A category of the policy; may be repeated."
+)
 @click.option("--people", type=int, required=True, help="How many people it was about.")
 @click.option("--given", required=True, help="What was given, in words; nobody's name.")
-@click.option("--clause", default="", help="The promise it falls under, where the policy has several about authorities.")
+@click.option(
+    "--clause", default="", help="The promise it falls under, where the policy has several about authorities."
+)
 @click.pass_obj
 @answering
 def add(
-    wiring: Wiring, day: str, authority: str, basis: str, categories: tuple[str, ...], people: int, given: str, clause: str
+    wiring: Wiring,
+    day: str,
+    authority: str,
+    basis: str,
+    categories: tuple[str, ...],
+    people: int,
+    given: str,
+    clause: str,
 ) -> Answer:
     """Write a disclosure down."""
     new = NewDisclosure(
-        day=_day(day), authority=authority, basis=basis, categories=categories, people=people, given=given, clause=clause
+        day=_day(day),
+        authority=authority,
+        basis=basis,
+        categories=categories,
+        people=people,
+        given=given,
+        clause=clause,
     )
     with wiring.open_services(None) as kept:
         made = kept.disclosures.add(new, by=command_actor())

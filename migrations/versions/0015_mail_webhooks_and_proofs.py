@@ -135,6 +135,7 @@ def _letters() -> None:
     for column in ("thread_id", "header_id", "sender", "text_mark", "mail_id"):
         op.create_index(op.f(f"ix_letters_{column}"), "letters", [column])
     op.create_index("ix_letters_state_received_at_id", "letters", ["state", "received_at", "id"])
+    op.create_index("ix_tickets_lower_contact", "tickets", [sa.text("lower(contact)")])
     op.create_table(
         "letter_tickets",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -169,6 +170,7 @@ def _letters() -> None:
 
 
 def _no_letters() -> None:
+    op.drop_index("ix_tickets_lower_contact", "tickets")
     op.drop_index(op.f("ix_ticket_messages_mail_id"), "ticket_messages")
     op.drop_table("triage_decisions")
     op.drop_table("letter_tickets")

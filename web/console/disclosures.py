@@ -45,7 +45,9 @@ def add_disclosure() -> Answer:
 def strike_disclosure(disclosure: str) -> Answer:
     """One that was wrong counts no more."""
     try:
-        services().disclosures.strike(disclosure, by=current_user.operator.id, why=request.form.get("why", "")[:LONGEST])
+        services().disclosures.strike(
+            disclosure, by=current_user.operator.id, why=request.form.get("why", "")[:LONGEST]
+        )
     except (DisclosureRefused, Conflict) as error:
         return _page(struck=(disclosure, str(error))), error.status
     services().board_record.note()

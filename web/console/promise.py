@@ -16,7 +16,7 @@ from core.operators import Permission
 from core.outbox import post
 from core.words import full_day, span
 from dsr.tasks import EvidenceFile
-from policies.clauses import RecipientClause, RetentionClause, Role
+from policies.clauses import Clause, RecipientClause, RetentionClause, Role
 from promises.attestations import Attestation
 from promises.record import Change
 from promises.states import State
@@ -143,7 +143,7 @@ def _show(clause: str, *, problem: tuple[str, str] | None = None) -> str:
         version=version,
         kind_words=KIND_WORDS.get(one.kind, ""),
         sweeps=url_for("console.retention_clause", clause=clause) if isinstance(found, RetentionClause) else "",
-        log=url_for("console.disclosures") if isinstance(found, RecipientClause) and found.role is Role.AUTHORITY else "",
+        log=url_for("console.disclosures") if _is_logged(found) else "",
         may_vouch=may_vouch,
         longest=longest_for(found, now, zone) if one.may_vouch else None,
         attestations=[_line(each, current=each is standing) for each in attestations],
@@ -154,6 +154,10 @@ def _show(clause: str, *, problem: tuple[str, str] | None = None) -> str:
         again=standing is not None,
         last_day=last_day(one.good_until, zone) if one.good_until else None,
     )
+
+
+def _is_logged(clause: Clause) -> bool:
+    return isinstance(clause, RecipientClause) and clause.role is Role.AUTHORITY
 
 
 def titled(sentence: str) -> str:
