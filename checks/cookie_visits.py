@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -44,7 +45,9 @@ def visit_pages(settings: CookieSettings, *, now: datetime) -> Visit:
     browser = find_browser(settings)
     if browser is None:
         return _visit_by_headers(settings, now)
-    return _visit_by_browser(settings, browser, now)
+    # The driver wants a thread in which no event loop runs, whoever calls.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_visit_by_browser, settings, browser, now).result()
 
 
 def _party(settings: CookieSettings, where: str, host: str) -> str:
