@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-import dkim
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -58,6 +57,8 @@ class DkimSigner:
 
     def sign(self, content: bytes) -> bytes:
         """The message with its signature before it. Raises ConfigurationError."""
+        import dkim  # brings a whole DNS client along, and most installations sign nothing
+
         key = self._key
         there = {name.lower() for name, _ in dkim.rfc822_parse(content)[0]}
         try:
