@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ from ledger.kept_elsewhere import KeptElsewhere
 from ledger.log import Ledger
 from ledger.notes import origin_of
 from ledger.places import make_place
-from ledger.standing import HEAD
+from ledger.standing import HEAD, LedgerBehindError
 from ledger.witnessing import parse_witness
 from notify.bounced_mails import BouncedMails
 from notify.bounces import Bounces
@@ -163,7 +163,8 @@ def wire(
     )
     plans = Plans(database, clock, ledger, leases, datamap)
     own = OwnPolicies(database, clock, ledger)
-    own.bring_up()
+    with suppress(LedgerBehindError):  # nothing is recorded until somebody has said why; the next start makes up for it
+        own.bring_up()
     kept_plans = own_plans(database, clock, ledger, leases, own_store, plans.holds)
     own_sweeps = OwnSweeps(database, clock, ledger, own, kept_plans, settings, host=policies)
     sweeps = AllSweeps(database, clock, ledger, policies, plans, settings, own=own_sweeps)

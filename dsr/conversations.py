@@ -14,6 +14,7 @@ from core.ids import new_id, new_reference
 from core.operators import Permission, load_operator
 from core.words import long_day
 from dsr.choices import begin_at_once
+from dsr.complaints import authority_of, complaint_of
 from dsr.conversations_tables import TicketLinkRow
 from dsr.desk import PERSON, Desk, find_ticket
 from dsr.listing import line_of
@@ -213,7 +214,8 @@ def tell_received(desk: Desk, session: Session, ticket: TicketRow) -> None:
     out by itself begins instead, and its answer says that it is done."""
     if begin_at_once(desk, session, ticket):
         return
-    zone = desk.document(session, ticket).controller.timezone
+    document = desk.document(session, ticket)
+    zone, authority = document.controller.timezone, authority_of(ticket, document)
     desk.mail(
         session,
         ticket,
@@ -224,6 +226,8 @@ def tell_received(desk: Desk, session: Session, ticket: TicketRow) -> None:
         due=desk.due_words(ticket),
         link=desk.page_link(ticket),
         received=long_day(day_in(ticket.received_at, zone), ticket.language),
+        complaint=complaint_of(ticket, document),
+        authority={"name": authority.name, "address": authority.address, "url": authority.url} if authority else None,
     )
 
 

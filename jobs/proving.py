@@ -10,7 +10,9 @@ from notify.agreement import AGREEMENTS as NOTICES
 from plans.agreement import AGREEMENTS as PLANS
 from policies.agreement import AGREEMENTS as POLICIES
 from policies.agreement import check_texts
+from promises.agreement import AGREEMENTS as PROMISES
+from promises.agreement import EXTRAS as PROMISES_TOO
 from retention.agreement import AGREEMENTS as SWEEPS
 
-AGREEMENTS: Final[tuple[Agreement, ...]] = (*POLICIES, *REQUESTS, *SWEEPS, *PLANS, *NOTICES)
-EXTRAS: Final[tuple[Extra, ...]] = (check_texts,)
+AGREEMENTS: Final[tuple[Agreement, ...]] = (*POLICIES, *REQUESTS, *SWEEPS, *PLANS, *NOTICES, *PROMISES)
+EXTRAS: Final[tuple[Extra, ...]] = (check_texts, *PROMISES_TOO)

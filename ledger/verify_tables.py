@@ -154,8 +154,9 @@ class TablesCheck:
             if sha256(b"\x00" + content).digest() != leaf or entry_id != found:
                 row = EntryRow(id=found, at=at, kind=kind, actor=actor, refs=refs, commitment=commitment)
                 check.check_entry(position, entry_id, leaf, row)
-            held = salt is not None and private is not None
-            if held and commitment_of(salt, private.encode()) != commitment:
+            if salt is None or private is None:
+                continue
+            if commitment_of(salt, private.encode()) != commitment:
                 check.note_private(position, entry_id)
 
     def _place_rows(

@@ -119,7 +119,9 @@ def judge_channel(clause: ChannelClause, evidence: ChannelEvidence | None, *, no
     good_until = heard + READ_WITHIN if heard else None
 
     def judged(state: State, proof: str, public: str = "") -> Judgement:
-        checked_at = heard if state is not State.BROKEN else evidence.checked_at
+        # A mailbox that was just set up, and that nothing is known to be wrong with, is unproven and no alarm.
+        seen = evidence.checked_at if heard or evidence.trouble else None
+        checked_at = heard if state is not State.BROKEN else seen
         return Judgement(state=state, proof=proof, public=public, checked_at=checked_at, good_until=good_until)
 
     if heard is None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,18 +24,55 @@ from ledger.verify import Verification
 from policies.acceptances import NewAcceptance
 from policies.succession import AcceptedBy
 from tests.erasure_rooms import erase
+from tests.ledger_houses import DIALECTS, OWN_DATABASE, migrated
 from tests.ledger_rooms import drop_triggers
+from tests.servers import Postgres
 from tests.web_installation import CONFIGURATION, open_installation
 
 KEPT_IN = "elsewhere/checkpoints"
 WITH_PLACE = f"{CONFIGURATION}ledger: {{checkpoints: [{{file: {KEPT_IN}}}]}}\n"
 
 
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+WRITTEN_ONCE = ("policy_versions", "policy_translations", "policy_events")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walked:
+    """An installation that was used and is closed now; `postgres` with the name of its database there, else a file below it."""
+
+    root: Path
+    postgres: Postgres | None = None
+    name: str = ""
+
+    @contextmanager
+    def copied(self, root: Path) -> Iterator[Attacked]:
+        """A copy of it."""
+        shutil.copytree(self.root, root)
+        if self.postgres is None:
+            yield Attacked(root, f"sqlite:///{root}/var/kept.db")
+            return
+        with self.postgres.fresh_database(self.name) as url:
+            written = (root / "kept.yaml").read_text()
+            (root / "kept.yaml").write_text(written.replace(self.postgres.url(self.name), url))
+            yield Attacked(root, url)
+
+
+@pytest.fixture(scope="module", params=DIALECTS)
+def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
     """An installation with a policy, a sweep, an acceptance and a deletion; two checkpoints are kept in a file elsewhere."""
     root = tmp_path_factory.mktemp("attacked") / "kept"
-    with open_installation(root, configuration=WITH_PLACE) as installation:
+    if request.param == "sqlite":
+        _walk(root, WITH_PLACE)
+        yield Walked(root=root)
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    with migrated(postgres) as url:
+        _walk(root, WITH_PLACE.replace(OWN_DATABASE, url))
+        yield Walked(root=root, postgres=postgres, name=url.rpartition("/")[2].partition("?")[0])
+
+
+def _walk(root: Path, configuration: str) -> None:
+    with open_installation(root, configuration=configuration) as installation:
         kept = installation.kept
         (root / "elsewhere").mkdir()
         kept.sweeps.run("request-logs", actor="cli:ada")
@@ -50,29 +87,51 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kept.kept_elsewhere.keep_now()
         checked = kept.ledger.verify(seen=kept.kept_elsewhere.read_all()[0])
         assert checked.findings == ()
-    return root
 
 
 class Attacked:
-    """A copy of that installation in the hands of somebody who can do anything to its files."""
+    """That copy in the hands of somebody who can do anything to its files and its database."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, url: str) -> None:
         self.root = root
-        database = Database(f"sqlite:///{root}/var/kept.db")
-        drop_triggers(database)
-        database.close()
-        for table in ("policy_versions", "policy_translations", "policy_events"):
-            self.sql(*(f"DROP TRIGGER IF EXISTS {table}_no_{deed}" for deed in ("update", "delete", "replace")))
+        # Neither foreign keys nor ordinary triggers stop whoever owns the database.
+        self._database = Database(url)
+        self._first = (
+            "PRAGMA foreign_keys=OFF"
+            if self._database.dialect == "sqlite"
+            else "SET session_replication_role = replica"
+        )
+        drop_triggers(self._database)
+        for table in WRITTEN_ONCE:
+            if self._database.dialect == "sqlite":
+                self.sql(*(f"DROP TRIGGER IF EXISTS {table}_no_{deed}" for deed in ("update", "delete", "replace")))
+            else:
+                self.sql(f"DROP TRIGGER IF EXISTS {table}_written_once ON {table}")
 
-    def sql(self, *statements: str, values: tuple[object, ...] = ()) -> None:
-        with closing(sqlite3.connect(self.root / "var" / "kept.db")) as connection, connection:
-            for statement in statements:
-                connection.execute(statement, values)
+    def close(self) -> None:
+        self._database.close()
+
+    def blob(self, value: bytes) -> str:
+        """A value of bytes in SQL."""
+        return f"X'{value.hex()}'" if self._database.dialect == "sqlite" else f"'\\x{value.hex()}'::bytea"
+
+    def sql(self, *statements: str) -> None:
+        raw = self._database.engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            for statement in (self._first, *statements):
+                cursor.execute(statement)
+            raw.commit()
+        finally:
+            raw.invalidate()  # with its settings
+            raw.close()
+
+    def all(self, statement: str) -> list[tuple[object, ...]]:
+        with self._database.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
     def one(self, statement: str) -> tuple[object, ...]:
-        with closing(sqlite3.connect(self.root / "var" / "kept.db")) as connection:
-            found: tuple[object, ...] = connection.execute(statement).fetchone()
-            return found
+        return self.all(statement)[0]
 
     def entry(self, kind: str) -> tuple[str, int]:
         """The id and the position of an entry of a kind."""
@@ -96,8 +155,10 @@ class Attacked:
 
 
 @pytest.fixture
-def attacked(walked: Path, tmp_path: Path) -> Attacked:
-    return Attacked(Path(shutil.copytree(walked, tmp_path / "kept")))
+def attacked(walked: Walked, tmp_path: Path) -> Iterator[Attacked]:
+    with walked.copied(tmp_path / "kept") as made:
+        yield made
+        made.close()
 
 
 def test_1_an_entry_is_changed(attacked: Attacked) -> None:
@@ -122,7 +183,7 @@ def test_3_an_entry_is_inserted(attacked: Attacked) -> None:
     name, _ = attacked.entry("sweep.approved")
     attacked.sql(
         f"INSERT INTO ledger_entries SELECT 'ent_forged', at, kind, actor, refs, commitment FROM ledger_entries WHERE id = '{name}'",
-        "INSERT INTO ledger_leaves SELECT max(position) + 1, 'ent_forged', zeroblob(32) FROM ledger_leaves",
+        f"INSERT INTO ledger_leaves SELECT max(position) + 1, 'ent_forged', {attacked.blob(bytes(32))} FROM ledger_leaves",
     )
     said = attacked.verify()
     assert "Entry ent_forged at position" in said
@@ -174,7 +235,7 @@ def test_6_an_entry_is_changed_with_its_leaf(attacked: Attacked) -> None:
 
 def test_7_a_node_of_the_tree_is_changed(attacked: Attacked) -> None:
     """Proofs would lead nowhere; that the entries are whole is said, too."""
-    attacked.sql("UPDATE ledger_nodes SET hash = zeroblob(32) WHERE level = 2 AND idx = 0")
+    attacked.sql(f"UPDATE ledger_nodes SET hash = {attacked.blob(bytes(32))} WHERE level = 2 AND idx = 0")
     assert "The stored node 0 of level 2 was changed; the entries under it are whole." in attacked.verify()
 
 
@@ -187,15 +248,15 @@ def test_8_a_checkpoint_is_changed(attacked: Attacked) -> None:
 def test_9_the_whole_log_is_made_anew_and_signed_with_another_key(attacked: Attacked) -> None:
     """Entry, leaf, every node and every checkpoint are recomputed: the key is not the log's, and what lies elsewhere differs."""
     _change_with_leaf(attacked)
-    with closing(sqlite3.connect(attacked.root / "var" / "kept.db")) as connection, connection:
-        leaves = [row[0] for row in connection.execute("SELECT leaf FROM ledger_leaves ORDER BY position")]
-        thief = signing_key(b"a thief's", "ledger")
-        for size, note in connection.execute("SELECT size, note FROM ledger_checkpoints").fetchall():
-            head = TreeHead(origin=note.split("\n")[0], size=size, root=root_of(leaves[:size]))
-            forged = sign_note(write_tree_head(head), name=head.origin, private=thief)
-            connection.execute(
-                "UPDATE ledger_checkpoints SET root = ?, note = ? WHERE size = ?", (head.root, forged, size)
-            )
+    leaves = [bytes(row[0]) for row in attacked.all("SELECT leaf FROM ledger_leaves ORDER BY position")]  # type: ignore[call-overload]
+    thief = signing_key(b"a thief's", "ledger")
+    for said, note in attacked.all("SELECT size, note FROM ledger_checkpoints"):
+        size = int(str(said))
+        head = TreeHead(origin=str(note).split("\n")[0], size=size, root=root_of(leaves[:size]))
+        forged = sign_note(write_tree_head(head), name=head.origin, private=thief)
+        attacked.sql(
+            f"UPDATE ledger_checkpoints SET root = {attacked.blob(head.root)}, note = '{forged}' WHERE size = {size}"
+        )
     assert f"The checkpoint over {_top(attacked)} entries is not signed by this ledger's key." in attacked.verify()
 
 
@@ -206,7 +267,7 @@ def _change_with_leaf(attacked: Attacked) -> tuple[str, int]:
     leaf = entry_leaf(
         EntryRow(**dict(zip(("id", "at", "kind", "actor", "refs", "commitment"), map(str, row), strict=True)))
     )
-    attacked.sql("UPDATE ledger_leaves SET leaf = ? WHERE position = ?", values=(leaf, position))
+    attacked.sql(f"UPDATE ledger_leaves SET leaf = {attacked.blob(leaf)} WHERE position = {position}")
     return name, position
 
 

@@ -16,18 +16,19 @@ from policies.acceptances import NewAcceptance
 from policies.documents import parse_document
 from policies.succession import AcceptedBy
 from tests.erasure_rooms import OPERATOR, count, erase
+from tests.ledger_houses import DIALECTS, open_on
 from tests.ledger_rooms import run_sql
 from tests.request_desk import CONFIRM_LINK, SOURCES, find, hand_on
-from tests.web_installation import POLICY, Installation, open_installation
+from tests.web_installation import POLICY, Installation
 
 PERSON = 4
 
 
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+@pytest.fixture(scope="module", params=DIALECTS)
+def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A sweep, an acceptance, a copy and a deletion, done for real."""
     root = tmp_path_factory.mktemp("closed") / "kept"
-    with open_installation(root) as installation:
+    with open_on(request, root) as installation:
         kept = installation.kept
         kept.sweeps.run("request-logs", actor="cli:ada")
         kept.sweeps.approve("request-logs", by=OPERATOR, reason="looked at")
@@ -87,13 +88,15 @@ def test_what_the_ledger_says_of_one_request_can_be_forgotten(walked: Installati
 
 def _tickets(walked: Installation, right: str) -> list[tuple[str]]:
     with walked.kept.database.engine.begin() as connection:
-        return [tuple(row) for row in connection.exec_driver_sql('SELECT ref FROM tickets WHERE "right" = ?', (right,))]
+        return [
+            tuple(row) for row in connection.exec_driver_sql(f"SELECT ref FROM tickets WHERE \"right\" = '{right}'")
+        ]
 
 
-@pytest.fixture
-def refusing(tmp_path: Path) -> Iterator[Installation]:
-    """An installation whose database refuses every entry of the ledger from now on."""
-    with open_installation(tmp_path / "kept") as installation:
+@pytest.fixture(params=DIALECTS)
+def refusing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    """An installation whose database is about to refuse entries of the ledger."""
+    with open_on(request, tmp_path / "kept") as installation:
         kept = installation.kept
         kept.requests.submit_form(email="person5@post.example", right="deletion", details="", source=next(SOURCES))
         hand_on(kept)
@@ -101,11 +104,29 @@ def refusing(tmp_path: Path) -> Iterator[Installation]:
         yield installation
 
 
-def refuse_entries(installation: Installation) -> None:
+def refuse_entries(installation: Installation, kind: str = "") -> None:
+    """Every entry, or those of a kind, from now on."""
+    database = installation.kept.database
+    only = f"WHEN (NEW.kind = '{kind}')" if kind else ""
+    if database.dialect == "sqlite":
+        run_sql(
+            database,
+            f"CREATE TRIGGER no_entries BEFORE INSERT ON ledger_entries {only} "
+            "BEGIN SELECT RAISE(ABORT, 'the disk of the ledger is full'); END",
+        )
+        return
     run_sql(
-        installation.kept.database,
-        "CREATE TRIGGER no_entries BEFORE INSERT ON ledger_entries BEGIN SELECT RAISE(ABORT, 'the disk of the ledger is full'); END",
+        database,
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "BEGIN RAISE EXCEPTION 'the disk of the ledger is full'; END $$",
+        f"CREATE TRIGGER no_entries BEFORE INSERT ON ledger_entries FOR EACH ROW {only} EXECUTE FUNCTION full_disk()",
     )
+
+
+def accept_entries(installation: Installation) -> None:
+    """As before."""
+    sqlite = installation.kept.database.dialect == "sqlite"
+    run_sql(installation.kept.database, f"DROP TRIGGER no_entries{'' if sqlite else ' ON ledger_entries'}")
 
 
 def test_what_cannot_be_recorded_does_not_happen(refusing: Installation) -> None:
@@ -128,7 +149,7 @@ def test_what_cannot_be_recorded_does_not_happen(refusing: Installation) -> None
     with pytest.raises(DatabaseError, match="disk of the ledger"):
         kept.acceptances.record(new, actor="tok_1")
     assert _count(refusing, "acceptances") == 0
-    run_sql(kept.database, "DROP TRIGGER no_entries")
+    accept_entries(refusing)
     kept.requests.confirm(token, source=next(SOURCES))
     kept.sweeps.approve("request-logs", by=OPERATOR, reason="looked at")
     kept.ledger.settle()
@@ -140,11 +161,7 @@ def test_a_batch_whose_outcome_cannot_be_recorded_is_no_claim(refusing: Installa
     """Refused in mid-run, before the first deletion: the intent comes first, so nothing was deleted that nobody will answer for."""
     kept, root = refusing.kept, refusing.root
     rows = count(root, "SELECT count(*) FROM request_log")
-    run_sql(
-        kept.database,
-        "CREATE TRIGGER no_entries BEFORE INSERT ON ledger_entries WHEN NEW.kind = 'sweep.intent' "
-        "BEGIN SELECT RAISE(ABORT, 'the disk of the ledger is full'); END",
-    )
+    refuse_entries(refusing, "sweep.intent")
     with pytest.raises(DatabaseError, match="disk of the ledger"):
         kept.sweeps.approve("request-logs", by=OPERATOR, reason="looked at")
     assert count(root, "SELECT count(*) FROM request_log") == rows

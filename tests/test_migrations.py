@@ -17,7 +17,6 @@ from tests.schema import import_tables
 
 
 # SQLite's indexes over expressions are not compared; PostgreSQL's are.
-@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_migrations_make_the_schema_that_the_tables_declare(control_url: str) -> None:
     """No table, column or index is missing from the migrations, and none is left over."""

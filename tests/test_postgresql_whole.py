@@ -89,6 +89,7 @@ def workspace(example: Path, tmp_path: Path) -> Path:
 def moved(workspace: Path, postgres_url: str) -> Path:
     """What a person does: the one line changed, the policy published."""
     rewrite(workspace, database=postgres_url)
+    ask_here(workspace, "ledger", "accept-rollback", "--reason", "moved to PostgreSQL, nothing was done before")
     assert ask_here(workspace, "policy", "publish")["number"] == 1
     return workspace
 
@@ -241,6 +242,7 @@ def test_a_request_lives_on_postgresql_from_the_form_to_the_deletion(
         }
 
     before, others = rows(), look(gateway_url, "SELECT count(*) FROM request_log WHERE user_id <> %s", person)
+    ask_here(workspace, "ledger", "accept-rollback", "--reason", "moved to PostgreSQL, nothing was done before")
     assert ask_here(workspace, "policy", "publish")["number"] == 1
     old = time.time() - 3 * 86_400  # no file is being written to
     for path in (workspace / "logs").iterdir():

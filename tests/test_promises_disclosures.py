@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -17,8 +18,22 @@ from promises.disclosing import DisclosureLog, Logged, judge_disclosures
 from promises.disclosures import DisclosureRefused, NewDisclosure, list_disclosures
 from promises.states import Judgement, State, Unseen
 from promises.vouching import Vouched
+from tests.conftest import OpenPage, Viewport
 from tests.kept_commands import run_command
-from tests.web_installation import ADMINISTRATOR, AGENT, POLICY, Installation, open_installation, post, read
+from tests.web_installation import (
+    ADMINISTRATOR,
+    AGENT,
+    PASSWORD,
+    POLICY,
+    Installation,
+    open_installation,
+    post,
+    read,
+    serve,
+)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 CITED, CITE = '{{ clause("account-data").cite }}', '{{ clause("authorities").cite }}'
 PAGE = "/console/disclosures"
@@ -225,3 +240,23 @@ def test_an_empty_log_says_what_it_is_for_and_where_the_policy_lacks_the_promise
         assert "The policy in force has no promise about authorities" in page
         made.kept.disclosures.add(replace(NEW, day=today(made)), by="opr_1")
         assert "Rheinfeld" in read(made, PAGE).get_text(" ")
+
+
+@pytest.mark.browser
+def test_the_pages_keep_their_width_on_a_phone(installation: Installation, page: OpenPage) -> None:
+    """In Chromium, with a row in each wide table: nothing beside the screen but inside the table's own sheet."""
+    kept = installation.kept
+    kept.disclosures.add(replace(NEW, day=today(installation)), by="opr_1")
+    kept.hold_desk.add(by="opr_1", reason="A case in court", clause="request-logs")
+    with serve(installation.app) as base:
+        opened: Page = page(Viewport.PHONE)
+        opened.goto(f"{base}/console/sign-in")
+        opened.fill("#email", ADMINISTRATOR)
+        opened.fill("#password", PASSWORD)
+        opened.click("button[type=submit]")
+        opened.wait_for_url(f"{base}/console/")
+        for address in (PAGE, "/console/retention/holds", "/console/promises", "/console/promises/authorities"):
+            opened.goto(base + address)
+            for width in (1440, 390):
+                opened.set_viewport_size({"width": width, "height": 844})
+                assert opened.evaluate("document.documentElement.scrollWidth") <= width, address

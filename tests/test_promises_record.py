@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
+from core.clock import day_in
 from core.database import Database
 from core.errors import BadInput, NotFound
 from core.leases import Leases
@@ -168,7 +169,7 @@ def test_the_console_and_the_command_show_a_day(house: Installation) -> None:
     house.kept.board_record.note()
     now = read(house, "/console/promises")
     assert now.select("form input[name=on][type=date]")
-    today = datetime.now(UTC).date()
+    today = day_in(house.kept.clock.now(), "Europe/Berlin")
     page = read(house, f"/console/promises?on={today.isoformat()}").get_text(" ")
     assert "The ledger bears it out" in page
     assert "Personal data is not sold" in page

@@ -29,8 +29,8 @@ from jobs.services import Services, Wiring
 
 FIRST_PORT = 8080
 LAST_PORT = 8099
-# Read before the application says no in words: more than a form ever has, less than fills a disk.
-LARGEST_BODY = 16 * 1024 * 1024
+# Read before the application says no in words: as much as the largest form or mail has, less than fills a disk.
+LARGEST_BODY = 53_000_000
 
 
 @click.command()

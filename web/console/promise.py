@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from flask import Response as FlaskResponse
@@ -133,6 +133,8 @@ def _show(clause: str, *, problem: tuple[str, str] | None = None) -> str:
         attestations = kept.attestations.list_of(session, clause) if one.may_vouch else []
         changes = kept.board_record.changes(session, clause)
     zone = version.document.controller.timezone
+    # A log can say that somebody's word does not cover what came to light since.
+    enough = not (_is_logged(found) and one.state is State.BROKEN)
     may_vouch = one.may_vouch and current_user.operator.may(Permission.VOUCH)
     standing = next((each for each in attestations if each.fits and each.taken_back_at is None), None)
     return render_template(
@@ -146,11 +148,11 @@ def _show(clause: str, *, problem: tuple[str, str] | None = None) -> str:
         log=url_for("console.disclosures") if _is_logged(found) else "",
         may_vouch=may_vouch,
         longest=longest_for(found, now, zone) if one.may_vouch else None,
-        attestations=[_line(each, current=each is standing) for each in attestations],
+        attestations=[_line(each, current=each is standing, enough=enough) for each in attestations],
         changes=[_change(each) for each in changes],
         problem=problem,
         typed=request.form,
-        age=span(now - one.checked_at) if one.checked_at else "",
+        age=span(max(now - one.checked_at, timedelta(0))) if one.checked_at else "",
         again=standing is not None,
         last_day=last_day(one.good_until, zone) if one.good_until else None,
     )
@@ -165,7 +167,7 @@ def titled(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _line(one: Attestation, *, current: bool) -> dict[str, Any]:
+def _line(one: Attestation, *, current: bool, enough: bool) -> dict[str, Any]:
     now, names = services().clock.now(), actor_names()
     if one.taken_back_at is not None:
         state, word = "plain", "Taken back"
@@ -173,6 +175,8 @@ def _line(one: Attestation, *, current: bool) -> dict[str, Any]:
         state, word = "plain", "For other words"
     elif now >= one.until:
         state, word = ("broken", "Review is over") if current else ("plain", "Over")
+    elif current and not enough:
+        state, word = "broken", "Not enough"
     else:
         state, word = ("attested", "Holds") if current else ("plain", "Replaced")
     return {"one": one, "state": state, "word": word, "by": say_actor(one.by, names), "current": current}

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from core.catalogue import SOURCE
 from core.clock import day_in
+from core.words import full_day
 from policies.clause_words import describe_clause
 from policies.documents import AliasPage, Document
 from policies.prose import render
@@ -18,6 +19,7 @@ from policies.standing import newest_change, say_standing, version_before
 from policies.versions import Version, VersionState
 from promises.board import WORST_FIRST, ClauseState
 from promises.states import State
+from promises.vouching import last_day
 from web.glance import board, count_states, in_force, published
 from web.languages import asked_language, gettext, page_language
 from web.public.as_json import describe, summarise
@@ -206,7 +208,15 @@ def _say_clause(one: ClauseState) -> dict[str, object]:
         # Proofs with figures in them are said in English so far, and are marked as that.
         "proof_language": page_language() if gettext(one.public_proof) != one.public_proof else SOURCE,
         "checked_at": one.checked_at,
+        "until": _until(one, version) if version else "",
     }
+
+
+def _until(one: ClauseState, version: Version) -> str:
+    """The last day of somebody's word, in words."""
+    if one.state is not State.ATTESTED or one.good_until is None:
+        return ""
+    return full_day(last_day(one.good_until, version.document.controller.timezone), page_language())
 
 
 def dress_tables(prose: Markup) -> Markup:
