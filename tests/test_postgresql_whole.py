@@ -79,6 +79,12 @@ def rewrite(root: Path, *, database: str | None = None, gateway: str | None = No
     path.write_text(text, encoding="utf-8")
 
 
+def begin_anew(root: Path) -> None:
+    """What a person does on an empty database: says that its ledger begins anew, and publishes."""
+    ask_here(root, "ledger", "accept-rollback", "--reason", "moved to PostgreSQL, nothing was done before")
+    assert ask_here(root, "policy", "publish")["number"] == 1
+
+
 @pytest.fixture
 def workspace(example: Path, tmp_path: Path) -> Path:
     """A copy of the example, with everything on SQLite still."""
@@ -89,8 +95,7 @@ def workspace(example: Path, tmp_path: Path) -> Path:
 def moved(workspace: Path, postgres_url: str) -> Path:
     """What a person does: the one line changed, the policy published."""
     rewrite(workspace, database=postgres_url)
-    ask_here(workspace, "ledger", "accept-rollback", "--reason", "moved to PostgreSQL, nothing was done before")
-    assert ask_here(workspace, "policy", "publish")["number"] == 1
+    begin_anew(workspace)
     return workspace
 
 
@@ -242,8 +247,7 @@ def test_a_request_lives_on_postgresql_from_the_form_to_the_deletion(
         }
 
     before, others = rows(), look(gateway_url, "SELECT count(*) FROM request_log WHERE user_id <> %s", person)
-    ask_here(workspace, "ledger", "accept-rollback", "--reason", "moved to PostgreSQL, nothing was done before")
-    assert ask_here(workspace, "policy", "publish")["number"] == 1
+    begin_anew(workspace)
     old = time.time() - 3 * 86_400  # no file is being written to
     for path in (workspace / "logs").iterdir():
         os.utime(path, (old, old))
@@ -333,7 +337,7 @@ def test_a_sweep_killed_in_the_middle_of_a_batch_is_finished_with_exact_counts(
 ) -> None:
     """SIGKILL while the server works on its batch; Kept's tables and the gateway's both on PostgreSQL."""
     rewrite(stored, database=postgres_url)
-    ask_here(stored, "policy", "publish")
+    begin_anew(stored)
     row, total = middle(gateway_url), look(gateway_url, ALL)
     with connect(gateway_url) as program:
         program.execute("SELECT 1 FROM request_log WHERE id = %s FOR UPDATE", (row,))
@@ -363,7 +367,7 @@ def test_servers_that_stop_in_the_middle_lose_nothing(workspace: Path, example: 
         on_store = Path(shutil.copytree(workspace, workspace.with_name("store")))
         rewrite(on_store, gateway=tables)
         rewrite(workspace, database=control)
-        ask_here(workspace, "policy", "publish")
+        begin_anew(workspace)
         total, others = look(tables, ALL), count(workspace, ALL)
         first, second, words = stop_amid_sweeps(cluster, tables, control, (on_store, workspace))
         assert (first[0], "The store gateway did not answer" in first[1]) == (3, True), first[1]
