@@ -397,7 +397,7 @@ def test_a_list_is_read_page_by_page_and_nobody_is_left_out(house: House, time: 
     for number in range(5):
         new = NewRequest(right="correction", email=f"p{number}@post.example")
         refs.append(house.requests.arrivals.open(new, by=PROGRAM)[0])
-        time.tick(timedelta(seconds=1))
+        time.tick(timedelta(minutes=1))
     seen, cursor = list[str](), ""
     while True:
         page, cursor = house.requests.arrivals.list_page(after=cursor, limit=2, state=State.RECEIVED)
