@@ -14,6 +14,7 @@ from typing import Any, Final, TextIO
 
 from core.errors import BadInput
 
+LONGEST_FIELD: Final = 131_072
 AT_ONCE: Final = 1_000
 NAMED: Final = 1_000  # lines that are named in the answer; the rest is counted
 _DELIMITERS: Final = ",;\t|"
@@ -149,6 +150,7 @@ class _Lines:
 
 def _read_csv(file: TextIO, names: dict[int, str], delimiter: str) -> Iterator[Record]:
     lines, number = _Lines(file), 2
+    csv.field_size_limit(LONGEST_FIELD)  # it is the process's own: who packs copies needs a longer one
     for row in csv.reader(lines, delimiter=delimiter):
         taken = lines.taken()
         cells = ((kind, row[index].strip()) for index, kind in names.items() if index < len(row))

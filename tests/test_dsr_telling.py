@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from freezegun.api import FrozenDateTimeFactory, StepTickTimeFactory, TickingDateTimeFactory
 
+from core.clock import day_in
 from core.errors import BadInput, Conflict, NotFound
 from core.outbox import OutboxRow
 from dsr.desk import find_ticket
@@ -220,7 +221,7 @@ def test_what_no_program_can_tell_is_told_by_hand_or_left_with_its_ground(rooms:
     rooms.approve(ref)
     lines = rooms.told(ref)
     assert not subjects(rooms, MAILER, ref)
-    today = datetime.now(UTC).date()
+    today = day_in(datetime.now(UTC), "Europe/Berlin")
     with pytest.raises(BadInput, match="cannot have been told"):
         told.note_told(lines["Our adviser"].id, by="opr_1", on=today + timedelta(days=2), how="By letter.")
     told.note_told(lines["Our adviser"].id, by="opr_1", on=today, how="By telephone, to Ms Dorn.")

@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from core.clock import day_in
 from core.settings_file import load_settings
 from dsr.states import State
 from tests.handoff_keys import claims, signed, with_handoff
@@ -193,7 +194,10 @@ def test_a_caller_without_mail_is_written_down_and_answered_by_post(installation
     letter = look.waiting[0]
     paper = client.get(f"{opened.location}/post/{letter.id}.pdf")
     assert (paper.mimetype, paper.data[:5]) == ("application/pdf", b"%PDF-")
-    sent = {"csrf_token": csrf_of(client, opened.location), "sent_on": f"{datetime.now(UTC):%Y-%m-%d}"}
+    sent = {
+        "csrf_token": csrf_of(client, opened.location),
+        "sent_on": day_in(datetime.now(UTC), "Europe/Berlin").isoformat(),
+    }
     assert client.post(f"{opened.location}/post/{letter.id}/sent", data=sent).status_code == 302
     assert installation.client().post(f"{opened.location}/post/identity").status_code in (302, 400, 401)
 

@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from core.clock import day_in
 from core.operators import create_token
 from core.personal import Personal
 from notify.suppression_tables import Purpose
@@ -216,7 +217,7 @@ def test_the_signal_on_the_page_of_a_request_needs_its_grant(installation: Insta
 def test_gpc_json_says_since_when(installation: Installation, tmp_path: Path) -> None:
     """The day since which the policy in force says it; 404 without a policy."""
     answer = installation.client().get("/.well-known/gpc.json")
-    day = installation.kept.clock.now().date().isoformat()
+    day = day_in(installation.kept.clock.now(), "Europe/Berlin").isoformat()
     assert answer.get_json()["gpc"] is True
     assert answer.get_json()["lastUpdate"] <= day
     assert answer.content_type == "application/json"

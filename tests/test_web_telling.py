@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.clock import day_in
 from dsr.telling_views import Ground, TellingState
 from policies.documents import parse_document
 from policies.recipients import RecipientChange, recipient_events
@@ -120,7 +121,7 @@ def test_what_waits_for_an_operator_is_on_home_in_the_list_and_done_there(rooms:
     token = csrf_of(client, at)
     bad = send_form(client, f"{at}/by-hand", {"csrf_token": token, "day": "soon", "how": "By letter."})
     assert (bad.status_code, "That is no day." in bad.get_data(as_text=True)) == (400, True)
-    today = rooms.installation.kept.clock.now().date().isoformat()
+    today = day_in(rooms.installation.kept.clock.now(), "Europe/Berlin").isoformat()
     good = send_form(client, f"{at}/by-hand", {"csrf_token": token, "day": today, "how": "By letter."})
     assert good.status_code == 302
     assert rooms.told(ref)["Our adviser"].state is TellingState.TOLD_BY_HAND
